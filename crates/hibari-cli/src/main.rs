@@ -1,0 +1,2 @@
+//! The `hibari` binary.
+fn main() {}

@@ -1,0 +1,1 @@
+//! Worlds and videos to clips, captions, latents and batches.

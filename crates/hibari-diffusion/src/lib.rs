@@ -1,0 +1,1 @@
+//! Schedules, solvers, guidance, noise and training objectives; knows no model.

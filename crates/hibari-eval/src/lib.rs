@@ -1,0 +1,1 @@
+//! Measures: the judge, attribute accuracy, reconstruction, motion.

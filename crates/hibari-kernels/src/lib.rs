@@ -1,0 +1,1 @@
+//! CPU kernels over slices: matrix products, attention, convolution, norms, rotary embedding, optimisers.

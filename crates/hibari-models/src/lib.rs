@@ -1,0 +1,1 @@
+//! Model families, text encoders and the layers they share.

@@ -1,0 +1,1 @@
+//! Functions on Burn tensors that run the kernels of `hibari-kernels` on the CPU.

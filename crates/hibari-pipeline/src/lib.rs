@@ -1,0 +1,1 @@
+//! Prompt to video file: grounding, tasks, the one generation loop.

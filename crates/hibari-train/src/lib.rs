@@ -1,0 +1,1 @@
+//! The training loop: optimisers, averages, checkpoints, exact resume.

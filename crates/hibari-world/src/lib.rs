@@ -1,0 +1,1 @@
+//! The simulated world: scripts, timelines, a renderer, captions and exact truth.
