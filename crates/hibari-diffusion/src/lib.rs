@@ -1,1 +1,19 @@
-//! Schedules, solvers, guidance, noise and training objectives; knows no model.
+//! Schedules, solvers, guidance, noise and training objectives. Knows no model: the network is a closure that returns
+//! the clean estimate.
+//!
+//! Read in this order: [`latent`], [`schedule`], [`plan`], [`solver`], [`guidance`], [`denoise`]; training reads
+//! [`noise`] and [`objective`].
+
+pub mod denoise;
+pub mod guidance;
+pub mod latent;
+pub mod noise;
+pub mod objective;
+pub mod plan;
+pub mod schedule;
+pub mod solver;
+
+pub use denoise::{Canceled, Step, denoise};
+pub use guidance::{Branch, Guidance};
+pub use latent::{Latent, Sigma};
+pub use plan::NoisePlan;

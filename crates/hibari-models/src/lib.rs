@@ -1,1 +1,119 @@
 //! Model families, text encoders and the layers they share.
+//!
+//! A family is a folder: [`lark`]. It implements [`VideoModel`]; nothing outside its folder names its tensors.
+
+pub mod lark;
+
+use std::ops::ControlFlow;
+
+use burn::tensor::Tensor;
+use hibari_diffusion::{Latent, Sigma};
+
+/// What a family can make, and how it likes to be used.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ModelSpec {
+    /// The family, such as `lark`.
+    pub family: &'static str,
+    /// The preset, such as `lark-first-light`.
+    pub preset: String,
+    /// Sizes that the model was trained at, `(width, height)` in pixels.
+    pub sizes: Vec<(usize, usize)>,
+    /// Frames a second of its videos.
+    pub fps: u32,
+    /// Latent channels `C`.
+    pub channels: usize,
+    /// Pixels along one side of a latent cell.
+    pub cell_px: usize,
+    /// Video frames in one latent frame.
+    pub frames_per_latent: usize,
+    /// Longest window, in latent frames.
+    pub max_window: usize,
+    /// Denoising steps.
+    pub steps: usize,
+    /// Guidance weight.
+    pub guidance: f64,
+    /// Schedule shift.
+    pub shift: f64,
+}
+
+/// A prompt; each sentence may have its own time.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct TimedText {
+    /// Sentences in order.
+    pub sentences: Vec<TimedSentence>,
+}
+
+/// One sentence, and when it holds.
+#[derive(Clone, Debug, PartialEq)]
+pub struct TimedSentence {
+    /// The words.
+    pub text: String,
+    /// Start and end in latent frames of the take; `None` for the whole take.
+    pub span: Option<(f32, f32)>,
+}
+
+impl TimedText {
+    /// One text for the whole take.
+    pub fn whole(text: &str) -> Self {
+        Self { sentences: vec![TimedSentence { text: text.into(), span: None }] }
+    }
+
+    /// The sentences, joined by blanks.
+    pub fn joined(&self) -> String {
+        self.sentences.iter().map(|s| s.text.as_str()).collect::<Vec<_>>().join(" ")
+    }
+}
+
+/// The latent frames of one denoising.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Window {
+    /// Frame size in pixels, `(width, height)`.
+    pub size: (usize, usize),
+    /// Time of each latent frame, unit = one latent frame.
+    pub times: Vec<f32>,
+    /// Whether the window is a single image (one latent frame of equal frames).
+    pub still: bool,
+}
+
+/// What can go wrong when a model is loaded or used.
+#[derive(Debug, thiserror::Error)]
+pub enum ModelError {
+    /// The weights file is damaged, or not this model's.
+    #[error(transparent)]
+    Weights(#[from] hibari_weights::WeightsError),
+    /// The request does not fit the model.
+    #[error("{message}")]
+    Request {
+        /// What does not fit.
+        message: String,
+        /// What would.
+        hint: String,
+    },
+}
+
+/// A family, as the generation loop sees it.
+pub trait VideoModel: Send {
+    /// The family's own conditioning.
+    type Cond;
+
+    /// What the model can make.
+    fn spec(&self) -> &ModelSpec;
+
+    /// Encodes the prompt for one window. An empty text is the negative branch.
+    ///
+    /// # Errors
+    /// if the text or the window does not fit the model
+    fn condition(&mut self, text: &TimedText, window: &Window) -> Result<Self::Cond, ModelError>;
+
+    /// The clean estimate of `noisy`.
+    ///
+    /// # Shapes
+    /// `[B, C, f, h, w]` in and out
+    fn predict(&self, noisy: Latent, sigma: Sigma, cond: &Self::Cond) -> Latent;
+
+    /// Pixels to unit-variance latents: `[B, 3, F, H, W]` in [-1, 1] to `[B, C, F/4, H/16, W/16]`.
+    fn encode(&self, pixels: Tensor<5>) -> Tensor<5>;
+
+    /// Latents `[1, C, f, h, w]` to frames `[1, 3, H, W]` in [-1, 1], handed over in order; stops when `frame` breaks.
+    fn decode(&self, latent: Tensor<5>, frame: &mut dyn FnMut(Tensor<4>) -> ControlFlow<()>);
+}
