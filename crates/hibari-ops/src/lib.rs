@@ -1,1 +1,7 @@
 //! Functions on Burn tensors that run the kernels of `hibari-kernels` on the CPU.
+//!
+//! Each operation has a reference body of plain Burn operations (other backends and oracle of the tests), a Flex
+//! override that calls the kernels, and a hand-written backward pass.
+
+pub mod conv;
+pub mod linear;
