@@ -1,1 +1,17 @@
 //! CPU kernels over slices: matrix products, attention, convolution, norms, rotary embedding, optimisers.
+//!
+//! Nothing here knows tensors or backends. The instruction set is chosen at run time (`isa`), work runs on one rayon pool
+//! (`threads`), and results have the same bits at every thread count.
+
+#![expect(
+    unsafe_code,
+    reason = "intrinsics and uninitialised outputs; each block says why it is sound"
+)]
+
+pub mod conv;
+pub mod isa;
+pub mod matmul;
+mod memory;
+#[cfg(test)]
+mod testing;
+pub mod threads;

@@ -1,0 +1,55 @@
+//! Scratch memory that threads keep between calls, and outputs that are not zeroed first.
+
+use std::cell::RefCell;
+
+/// Floats or words a cache line holds; scratch starts on a line.
+const LINE: usize = 16;
+
+/// A pointer that tasks share; they write disjoint places.
+#[derive(Clone, Copy)]
+pub(crate) struct Shared<T>(*mut T);
+
+// SAFETY: users write disjoint places and join before anyone reads, as each of them explains.
+unsafe impl<T: Send> Send for Shared<T> {}
+// SAFETY: as above.
+unsafe impl<T: Send> Sync for Shared<T> {}
+
+impl<T> Shared<T> {
+    pub(crate) fn new(ptr: *mut T) -> Self {
+        Self(ptr)
+    }
+
+    pub(crate) fn get(self) -> *mut T {
+        self.0
+    }
+}
+
+thread_local! {
+    static SCRATCH: RefCell<Vec<Vec<[u32; LINE]>>> = const { RefCell::new(Vec::new()) };
+}
+
+/// Lends `len` words of scratch, on a cache line where the allocator allows; contents are arbitrary.
+pub(crate) fn with_scratch<R>(len: usize, f: impl FnOnce(*mut u32) -> R) -> R {
+    let mut buffer = SCRATCH.with_borrow_mut(Vec::pop).unwrap_or_default();
+    let lines = len.div_ceil(LINE) + 1;
+    if buffer.len() < lines {
+        buffer = vec![[0; LINE]; lines];
+    }
+    let start = buffer.as_mut_ptr().cast::<u32>();
+    let aligned = start.wrapping_add(start.align_offset(LINE * size_of::<u32>()) % LINE);
+    let result = f(aligned);
+    SCRATCH.with_borrow_mut(|pool| pool.push(buffer));
+    result
+}
+
+/// A vector of `len` floats that `fill` writes completely.
+///
+/// # Safety
+/// `fill` must write every float.
+pub(crate) unsafe fn filled(len: usize, fill: impl FnOnce(*mut f32)) -> Vec<f32> {
+    let mut data = Vec::with_capacity(len);
+    fill(data.as_mut_ptr());
+    // SAFETY: the capacity is `len`, and `fill` has written all of it.
+    unsafe { data.set_len(len) };
+    data
+}
