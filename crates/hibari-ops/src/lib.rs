@@ -4,4 +4,7 @@
 //! override that calls the kernels, and a hand-written backward pass.
 
 pub mod conv;
+mod flex;
 pub mod linear;
+#[cfg(test)]
+mod testing;

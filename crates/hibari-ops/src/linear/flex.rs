@@ -1,7 +1,54 @@
 //! The affine map on the CPU backend.
 
-use burn::backend::Flex;
+use burn::backend::{Flex, TensorMetadata, tensor::FloatTensor};
+use hibari_kernels::matmul;
 
-use super::LinearOps;
+use super::{LinearOps, reference};
+use crate::flex::{all_f32, contiguous, tensor, values};
 
-impl LinearOps for Flex {}
+impl LinearOps for Flex {
+    fn dense(x: FloatTensor<Self>, weight: FloatTensor<Self>) -> FloatTensor<Self> {
+        if !all_f32([&x, &weight]) {
+            return reference::linear::<Self>(x, weight, None);
+        }
+        let ([m, k], [_, n]) = (x.shape().dims(), weight.shape().dims());
+        let (x, weight) = (contiguous(x), contiguous(weight));
+        tensor(matmul::linear(values(&x), values(&weight), None, [m, k, n]), [m, n])
+    }
+
+    fn dense_bias(
+        x: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        bias: FloatTensor<Self>,
+    ) -> FloatTensor<Self> {
+        if !all_f32([&x, &weight, &bias]) {
+            return reference::linear::<Self>(x, weight, Some(bias));
+        }
+        let ([m, k], [_, n]) = (x.shape().dims(), weight.shape().dims());
+        let [x, weight, bias] = [x, weight, bias].map(contiguous);
+        let bias = Some(values(&bias));
+        tensor(matmul::linear(values(&x), values(&weight), bias, [m, k, n]), [m, n])
+    }
+
+    fn dense_dx(dy: FloatTensor<Self>, weight: FloatTensor<Self>) -> FloatTensor<Self> {
+        if !all_f32([&dy, &weight]) {
+            return reference::linear_dx::<Self>(dy, weight);
+        }
+        let ([m, n], [k, _]) = (dy.shape().dims(), weight.shape().dims());
+        let (dy, weight) = (contiguous(dy), contiguous(weight));
+        tensor(matmul::linear_dx(values(&dy), values(&weight), [m, k, n]), [m, k])
+    }
+
+    fn dense_dw(
+        x: FloatTensor<Self>,
+        dy: FloatTensor<Self>,
+    ) -> (FloatTensor<Self>, FloatTensor<Self>) {
+        if !all_f32([&x, &dy]) {
+            return reference::linear_dw::<Self>(x, dy);
+        }
+        let ([m, k], [_, n]) = (x.shape().dims(), dy.shape().dims());
+        let (x, dy) = (contiguous(x), contiguous(dy));
+        let (dweight, dbias) = matmul::linear_dw(values(&x), values(&dy), [m, k, n]);
+        (tensor(dweight, [k, n]), tensor(dbias, [n]))
+    }
+}
