@@ -3,8 +3,12 @@
 //! Each operation has a reference body of plain Burn operations (other backends and oracle of the tests), a Flex
 //! override that calls the kernels, and a hand-written backward pass.
 
+pub mod activation;
+pub mod attention;
 pub mod conv;
 mod flex;
 pub mod linear;
+pub mod norm;
+pub mod rope;
 #[cfg(test)]
 mod testing;
