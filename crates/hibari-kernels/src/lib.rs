@@ -11,6 +11,7 @@
 pub mod conv;
 pub mod isa;
 pub mod matmul;
+pub mod measure;
 mod memory;
 #[cfg(test)]
 mod testing;

@@ -6,8 +6,8 @@
 use rayon::prelude::*;
 
 use super::Shape;
-use crate::matmul::rows_from;
 use crate::matmul::tile::{Chunk, Columns, Init, MR, NR, Simd};
+use crate::matmul::{panel_stride, rows_from};
 use crate::memory::{Shared, with_scratch};
 
 /// Raster places contracted at once.
@@ -121,10 +121,10 @@ unsafe fn add_pass<S: Simd>(
     let [pad_rows, pad_cols] = raster.pad;
     let zeros = vec![0.0_f32; c_in.max(c_out)];
     let x_pairs = raster.input_pairs();
-    let x_panel = pass.len() * x_pairs * MR;
+    let x_panel = panel_stride::<MR>(pass.len() * x_pairs);
     let x_packing = c_in.div_ceil(MR) * x_panel;
     let dy_pairs: usize = pass.iter().map(|&segment| raster.pairs(segment)).sum();
-    let dy_panel = dy_pairs * NR;
+    let dy_panel = panel_stride::<NR>(dy_pairs);
     let dweight = Shared::new(dweight);
     with_scratch(2 * x_packing, |left| {
         with_scratch(c_out.div_ceil(NR) * dy_panel, |right| {

@@ -20,8 +20,14 @@ use crate::memory::{Shared, filled, with_scratch};
 
 /// Words a task may pack of the left operand: what fits the second-level cache beside a panel.
 const LEFT_WORDS: usize = 96 * 1024;
-/// Rows summed at once for a weight gradient.
-const DEPTH: usize = 1024;
+/// Words of both packed operands of a weight gradient, which sets the rows summed at once.
+const DEPTH_WORDS: usize = 1024 * 1024;
+/// Rows a task packs for a weight gradient; even, so that pairs stay within a task.
+const PACK_ROWS: usize = 64;
+/// Rows of a weight gradient one task computes.
+const DW_ROWS: usize = 8 * MR;
+/// Tasks of a weight gradient to aim for.
+const DW_TASKS: usize = 12;
 
 /// Runs `$body` with `$simd` bound to the steps of `$isa`.
 macro_rules! dispatch {
@@ -140,7 +146,13 @@ unsafe fn linear_dx_into(
 
 /// Words of a packed right operand of `taps` matrices `[k, n]` on top of each other.
 pub(crate) fn packed_len(taps: usize, k: usize, n: usize) -> usize {
-    taps * k.div_ceil(2) * n.div_ceil(NR) * NR
+    taps * k.div_ceil(2) * n.next_multiple_of(NR)
+}
+
+/// Words from one panel of `W` columns to the next. One cache line more than the panel, an odd count of lines apart where
+/// pairs are a power of two, so that rows packed into many panels do not fall into one set of the cache.
+pub(crate) fn panel_stride<const W: usize>(pairs: usize) -> usize {
+    pairs * W + 16
 }
 
 /// Packs `taps` matrices `[k, n]` into panels; an odd `k` is completed with zeros in each.
@@ -292,7 +304,8 @@ unsafe fn linear_dw_into(
     });
 }
 
-/// `dW = x' dy`: blocks of [`DEPTH`] rows one after the other, the result split over tasks.
+/// `dW = x' dy`: blocks of rows one after the other. Of each block, both operands are packed by row, then the result is
+/// split over tasks.
 ///
 /// # Safety
 /// As for [`linear_dw_into`].
@@ -305,71 +318,102 @@ unsafe fn columns_times<S: Simd>(
     dbias: &mut [f32],
 ) {
     dbias.fill(0.0);
-    if m == 0 {
+    if m * k * n == 0 {
         // SAFETY: writable by the caller's promise; zero bits are 0.0.
         unsafe { dweight.write_bytes(0, k * n) };
         return;
     }
-    let panels = n.div_ceil(NR);
-    let zeros = vec![0.0_f32; k.max(n)];
     let dweight = Shared::new(dweight);
-    // 96 rows of the result a task, and two tasks a row where there is enough to do.
-    let rows_max = 8 * MR;
-    let col_tasks = if n >= 16 * NR { 2 } else { 1 };
-    let panels_max = panels.div_ceil(col_tasks);
-    with_scratch(packed_len(1, DEPTH.min(m), n), |right| {
-        let right = Shared::new(right);
-        for first in (0..m).step_by(DEPTH) {
-            let depth = (m - first).min(DEPTH);
+    let depth_max = (DEPTH_WORDS / (k + n) * 2).clamp(512, 2048).min(m);
+    let mut sums = vec![0.0; depth_max.div_ceil(PACK_ROWS) * n];
+    let blocks = k.div_ceil(DW_ROWS);
+    let panels = n.div_ceil(NR);
+    let panels_max = panels.div_ceil(DW_TASKS.div_ceil(blocks)).max(2);
+    let parts = panels.div_ceil(panels_max);
+    let pairs_max = depth_max.div_ceil(2);
+    let left_len = k.div_ceil(MR) * panel_stride::<MR>(pairs_max);
+    let right_len = panels * panel_stride::<NR>(pairs_max);
+    with_scratch(left_len + right_len, |scratch| {
+        let left = Shared::new(scratch);
+        let right = Shared::new(scratch.wrapping_add(left_len));
+        for first in (0..m).step_by(depth_max) {
+            let depth = (m - first).min(depth_max);
             let pairs = depth.div_ceil(2);
-            dbias.par_chunks_mut(NR).enumerate().for_each(|(panel, dbias)| {
-                let cols = dbias.len();
-                // SAFETY: rows of `dy` are read within it; each task writes its own panel.
-                unsafe {
-                    let from = dy.as_ptr().add(first * n + panel * NR);
-                    for p in 0..pairs {
-                        let lo = from.add(2 * p * n);
-                        let hi = if 2 * p + 1 < depth { lo.add(n) } else { zeros.as_ptr() };
-                        let to = right.get().add((panel * pairs + p) * NR);
-                        simd.pack_pair::<NR>(lo, hi, cols, to, NR);
+            let (left_panel, right_panel) = (panel_stride::<MR>(pairs), panel_stride::<NR>(pairs));
+            sums.par_chunks_mut(n).take(depth.div_ceil(PACK_ROWS)).enumerate().for_each(
+                |(idx, sums)| {
+                    let start = idx * PACK_ROWS;
+                    let rows = (depth - start).min(PACK_ROWS);
+                    let x = &x[(first + start) * k..][..rows * k];
+                    let dy = &dy[(first + start) * n..][..rows * n];
+                    // SAFETY: each task writes the pairs of its own rows into both operands.
+                    unsafe {
+                        let to = left.get().add(start / 2 * MR);
+                        pack_rows_pairwise::<_, MR>(simd, x, k, to, left_panel);
+                        let to = right.get().add(start / 2 * NR);
+                        pack_rows_pairwise::<_, NR>(simd, dy, n, to, right_panel);
+                        add_columns(simd, dy, n, sums);
                     }
-                    let mut sums = [0.0; NR];
-                    simd.add_rows(from, n, depth, cols, &mut sums);
-                    for (total, sum) in dbias.iter_mut().zip(sums) {
-                        *total += sum;
+                },
+            );
+            for sums in sums.chunks(n).take(depth.div_ceil(PACK_ROWS)) {
+                for (total, sum) in dbias.iter_mut().zip(sums) {
+                    *total += sum;
+                }
+            }
+            let chunks = [Chunk { offset: 0, pairs }];
+            (0..blocks * parts).into_par_iter().for_each(|task| {
+                let init = if first == 0 { Init::Zero } else { Init::Output };
+                let k0 = task / parts * DW_ROWS;
+                let k1 = (k0 + DW_ROWS).min(k);
+                let start = task % parts * panels_max;
+                for panel in start..(start + panels_max).min(panels) {
+                    let col = panel * NR;
+                    let cols = (n - col).min(NR);
+                    for r0 in (k0..k1).step_by(MR) {
+                        // SAFETY: both operands hold `pairs` pairs of every panel; each task writes its own part of the
+                        // result.
+                        unsafe {
+                            let a = left.get().add(r0 / MR * left_panel);
+                            let b = right.get().add(panel * right_panel);
+                            let out = rows_from(dweight.get().add(r0 * n + col), n, k1 - r0);
+                            simd.block::<Columns>(a, &chunks, b, &out, cols, init);
+                        }
                     }
                 }
             });
-            let chunks = [Chunk { offset: 0, pairs }];
-            (0..k.div_ceil(rows_max) * col_tasks).into_par_iter().for_each(|task| {
-                let init = if first == 0 { Init::Zero } else { Init::Output };
-                let k0 = task / col_tasks * rows_max;
-                let rows = (k - k0).min(rows_max);
-                let tile = pairs * MR;
-                with_scratch(rows.div_ceil(MR) * tile, |left| {
-                    // SAFETY: the scratch holds the packed columns; each task writes its own part of the result.
-                    unsafe {
-                        let from = x.as_ptr().add(first * k + k0);
-                        for p in 0..pairs {
-                            let lo = from.add(2 * p * k);
-                            let hi = if 2 * p + 1 < depth { lo.add(k) } else { zeros.as_ptr() };
-                            simd.pack_pair::<MR>(lo, hi, rows, left.add(p * MR), tile);
-                        }
-                        let start = task % col_tasks * panels_max;
-                        for panel in start..(start + panels_max).min(panels) {
-                            let col = panel * NR;
-                            let b = right.get().add(panel * pairs * NR);
-                            for r0 in (0..rows).step_by(MR) {
-                                let out = dweight.get().add((k0 + r0) * n + col);
-                                let out = rows_from(out, n, rows - r0);
-                                let a = left.add(r0 / MR * tile);
-                                let cols = (n - col).min(NR);
-                                simd.block::<Columns>(a, &chunks, b, &out, cols, init);
-                            }
-                        }
-                    }
-                });
-            });
         }
     });
+}
+
+/// Packs pairs of rows of `len` values into panels of `W` columns, `panel` words apart; an odd last row pairs with zeros.
+///
+/// # Safety
+/// `to` must be writable for every pair in every panel.
+unsafe fn pack_rows_pairwise<S: Simd, const W: usize>(
+    simd: S,
+    rows: &[f32],
+    len: usize,
+    to: *mut u32,
+    panel: usize,
+) {
+    let zeros = if (rows.len() / len) % 2 == 1 { vec![0.0; len] } else { Vec::new() };
+    for (p, pair) in rows.chunks(2 * len).enumerate() {
+        let hi = if pair.len() > len { &pair[len..] } else { &zeros };
+        // SAFETY: both rows have `len` values; the rest is the caller's promise.
+        unsafe { simd.pack_pair::<W>(pair.as_ptr(), hi.as_ptr(), len, to.add(p * W), panel) };
+    }
+}
+
+/// Writes the column sums of rows of `sums.len()` values.
+pub(crate) fn add_columns<S: Simd>(simd: S, rows: &[f32], len: usize, sums: &mut [f32]) {
+    for (panel, sums) in sums.chunks_mut(NR).enumerate() {
+        let mut total = [0.0; NR];
+        // SAFETY: the columns of the panel are within every row.
+        unsafe {
+            let from = rows.as_ptr().wrapping_add(panel * NR);
+            simd.add_rows(from, len, rows.len() / len, sums.len(), &mut total);
+        }
+        sums.copy_from_slice(&total[..sums.len()]);
+    }
 }

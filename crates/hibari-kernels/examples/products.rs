@@ -1,0 +1,36 @@
+//! Prints the speed of the matrix products and convolutions: `products [threads]`.
+#![expect(clippy::print_stdout, reason = "an example that prints a table")]
+
+use hibari_kernels::{conv::Shape, measure, threads};
+
+fn main() {
+    if let Some(count) = std::env::args().nth(1) {
+        threads::set_count(count.parse().expect("a number of threads")).expect("a fresh pool");
+    }
+    let mut rows = Vec::new();
+    for shape in [
+        [7680, 256, 256],
+        [7680, 256, 1024],
+        [7680, 384, 384],
+        [7680, 512, 512],
+        [7680, 512, 1536],
+        [7680, 1536, 512],
+        [7680, 768, 1024],
+        [480, 512, 1536],
+    ] {
+        rows.extend(measure::linear(shape, 5));
+    }
+    for [images, height, width, channels] in [[16, 36, 64, 64], [32, 18, 32, 160], [32, 9, 16, 288]]
+    {
+        let kernel = [3, 3];
+        let (c_in, c_out) = (channels, channels);
+        rows.extend(measure::conv2d(Shape { images, height, width, c_in, c_out, kernel }, 3));
+    }
+    println!("{} threads", threads::count());
+    for row in rows {
+        println!(
+            "{:<12}{:<36}{:>9.2} ms{:>8.0} GFLOP/s",
+            row.op, row.shape, row.time_ms, row.gflops
+        );
+    }
+}

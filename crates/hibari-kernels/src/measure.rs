@@ -1,0 +1,69 @@
+//! Speeds of the products on this machine: operation x shape, as rows for a table.
+
+use std::hint::black_box;
+use std::time::Instant;
+
+use crate::conv::{self, Shape};
+use crate::matmul;
+
+/// One measured operation.
+#[derive(Clone, Debug)]
+pub struct Row {
+    /// The operation, such as `linear_dw`.
+    pub op: &'static str,
+    /// Its sizes, in words.
+    pub shape: String,
+    /// Median time of a run, in milliseconds.
+    pub time_ms: f64,
+    /// Useful work over the median time, in 10^9 floating-point operations a second.
+    pub gflops: f64,
+}
+
+/// Measures a dense layer `[m, k] x [k, n]`: forward and both gradients, `runs` times each.
+#[must_use]
+pub fn linear([m, k, n]: [usize; 3], runs: usize) -> Vec<Row> {
+    let (x, w, dy) = (ramp(m * k), ramp(k * n), ramp(m * n));
+    let flops = 2.0 * (m * k * n) as f64;
+    let shape = format!("{m} x {k} x {n}");
+    let row = |op, f: &dyn Fn()| row(op, &shape, flops, runs, f);
+    vec![
+        row("linear", &|| drop(black_box(matmul::linear(&x, &w, None, [m, k, n])))),
+        row("linear_dx", &|| drop(black_box(matmul::linear_dx(&dy, &w, [m, k, n])))),
+        row("linear_dw", &|| drop(black_box(matmul::linear_dw(&x, &dy, [m, k, n])))),
+    ]
+}
+
+/// Measures a convolution: forward and both gradients, `runs` times each.
+#[must_use]
+pub fn conv2d(sizes: Shape, runs: usize) -> Vec<Row> {
+    let Shape { images, height, width, c_in, c_out, kernel: [kh, kw] } = sizes;
+    let pixels = images * height * width;
+    let (x, w, dy) = (ramp(pixels * c_in), ramp(kh * kw * c_in * c_out), ramp(pixels * c_out));
+    let flops = 2.0 * (pixels * kh * kw * c_in * c_out) as f64;
+    let shape = format!("{images} x {height} x {width}, {c_in} to {c_out}, {kh} x {kw}");
+    let row = |op, f: &dyn Fn()| row(op, &shape, flops, runs, f);
+    vec![
+        row("conv2d", &|| drop(black_box(conv::conv2d(&x, &w, None, sizes)))),
+        row("conv2d_dx", &|| drop(black_box(conv::conv2d_dx(&dy, &w, sizes)))),
+        row("conv2d_dw", &|| drop(black_box(conv::conv2d_dw(&x, &dy, sizes)))),
+    ]
+}
+
+/// `len` values in -1..1 that are not all alike.
+fn ramp(len: usize) -> Vec<f32> {
+    (0..len).map(|i| (i * 2_654_435_761 % 2048) as f32 / 1024.0 - 1.0).collect()
+}
+
+fn row(op: &'static str, shape: &str, flops: f64, runs: usize, f: &dyn Fn()) -> Row {
+    f(); // caches, scratch and the pool are warm afterwards
+    let mut times: Vec<f64> = (0..runs.max(1))
+        .map(|_| {
+            let start = Instant::now();
+            f();
+            start.elapsed().as_secs_f64()
+        })
+        .collect();
+    times.sort_by(f64::total_cmp);
+    let time = times[times.len() / 2];
+    Row { op, shape: shape.to_owned(), time_ms: time * 1e3, gflops: flops / time / 1e9 }
+}
