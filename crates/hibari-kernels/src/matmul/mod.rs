@@ -22,6 +22,9 @@ use crate::memory::{Shared, filled, with_scratch};
 const LEFT_WORDS: usize = 96 * 1024;
 /// Words of both packed operands of a weight gradient, which sets the rows summed at once.
 const DEPTH_WORDS: usize = 1024 * 1024;
+/// Parts of the rows of a weight gradient with sums of their own, and how many rows are worth one.
+const PARTS: usize = 4;
+const PART_ROWS: usize = 512;
 /// Rows a task packs for a weight gradient; even, so that pairs stay within a task.
 const PACK_ROWS: usize = 64;
 /// Rows of a weight gradient one task computes.
@@ -304,8 +307,7 @@ unsafe fn linear_dw_into(
     });
 }
 
-/// `dW = x' dy`: blocks of rows one after the other. Of each block, both operands are packed by row, then the result is
-/// split over tasks.
+/// `dW = x' dy`: a fixed number of parts of the rows, added in order at the end.
 ///
 /// # Safety
 /// As for [`linear_dw_into`].
@@ -317,12 +319,65 @@ unsafe fn columns_times<S: Simd>(
     dweight: *mut f32,
     dbias: &mut [f32],
 ) {
-    dbias.fill(0.0);
     if m * k * n == 0 {
+        dbias.fill(0.0);
         // SAFETY: writable by the caller's promise; zero bits are 0.0.
         unsafe { dweight.write_bytes(0, k * n) };
         return;
     }
+    let parts = (m / PART_ROWS).clamp(1, PARTS);
+    let rows_max = m.div_ceil(parts);
+    let mut bias_parts = vec![0.0; parts * n];
+    with_scratch((parts - 1) * k * n, |scratch| {
+        let (dweight, scratch) = (Shared::new(dweight), Shared::new(scratch.cast::<f32>()));
+        bias_parts.par_chunks_mut(n).enumerate().for_each(|(part, dbias)| {
+            let first = part * rows_max;
+            let rows = (m - first).min(rows_max);
+            let (x, dy) = (&x[first * k..][..rows * k], &dy[first * n..][..rows * n]);
+            // SAFETY: the first part has the output, each other its own piece of scratch.
+            unsafe {
+                let to = match part.checked_sub(1) {
+                    None => dweight.get(),
+                    Some(idx) => scratch.get().add(idx * k * n),
+                };
+                part_of_columns(simd, x, dy, [rows, k, n], to, dbias);
+            }
+        });
+        (0..k).into_par_iter().for_each(|row| {
+            // SAFETY: all parts are written; each task adds to its own row.
+            unsafe {
+                let total = std::slice::from_raw_parts_mut(dweight.get().add(row * n), n);
+                for part in 0..parts - 1 {
+                    let from = scratch.get().add(part * k * n + row * n);
+                    let from = std::slice::from_raw_parts(from, n);
+                    for (total, value) in total.iter_mut().zip(from) {
+                        *total += value;
+                    }
+                }
+            }
+        });
+    });
+    dbias.copy_from_slice(&bias_parts[..n]);
+    for part in bias_parts[n..].chunks(n) {
+        for (total, value) in dbias.iter_mut().zip(part) {
+            *total += value;
+        }
+    }
+}
+
+/// One part of [`columns_times`]: blocks of rows one after the other. Of each block, both operands are packed by row,
+/// then the result is split over tasks.
+///
+/// # Safety
+/// As for [`linear_dw_into`]; no size is zero, and `dbias` is.
+unsafe fn part_of_columns<S: Simd>(
+    simd: S,
+    x: &[f32],
+    dy: &[f32],
+    [m, k, n]: [usize; 3],
+    dweight: *mut f32,
+    dbias: &mut [f32],
+) {
     let dweight = Shared::new(dweight);
     let depth_max = (DEPTH_WORDS / (k + n) * 2).clamp(512, 2048).min(m);
     let mut sums = vec![0.0; depth_max.div_ceil(PACK_ROWS) * n];
