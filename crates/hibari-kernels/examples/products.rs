@@ -1,9 +1,10 @@
 //! Prints the speed of the matrix products and convolutions: `products [threads]`.
 #![expect(clippy::print_stdout, reason = "an example that prints a table")]
 
-use hibari_kernels::{conv::Shape, measure, threads};
+use hibari_kernels::{conv::Shape, measure, memory, threads};
 
 fn main() {
+    memory::keep_freed();
     if let Some(count) = std::env::args().nth(1) {
         threads::set_count(count.parse().expect("a number of threads")).expect("a fresh pool");
     }

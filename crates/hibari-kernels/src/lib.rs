@@ -12,7 +12,7 @@ pub mod conv;
 pub mod isa;
 pub mod matmul;
 pub mod measure;
-mod memory;
+pub mod memory;
 #[cfg(test)]
 mod testing;
 pub mod threads;
