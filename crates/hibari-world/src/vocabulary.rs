@@ -1,0 +1,344 @@
+//! The closed vocabulary of the world: one table line per entry, with its English name, synonyms and Chinese names.
+//!
+//! A table holds only what the renderer draws. Adding an entry is a line here and a drawing function there. The first
+//! name is the one that captions use; the others only help to understand a prompt.
+//!
+//! Source: the vocabulary table of the world's design (version 1); first light draws a part of it.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+/// What every table of the vocabulary offers.
+pub trait Term: Copy + Eq + fmt::Debug + Sized + 'static {
+    /// Every entry, in the order of the table; the order is that of the class labels.
+    const ALL: &'static [Self];
+    /// The slot's name, as it appears in messages.
+    const SLOT: &'static str;
+    /// The name that captions use.
+    fn name(self) -> &'static str;
+    /// Other English names that a prompt may use.
+    fn synonyms(self) -> &'static [&'static str];
+    /// Chinese names, the usual one first.
+    fn chinese(self) -> &'static [&'static str];
+    /// The entry's position in its table.
+    fn index(self) -> usize;
+}
+
+/// Writes one enum and its table: `Variant: "name" | "synonym", ... | "Chinese name", ...;`
+macro_rules! table {
+    ($(#[$doc:meta])* $Type:ident, $slot:literal {
+        $($Variant:ident: $name:literal | $($synonym:literal),* | $($chinese:literal),*;)+
+    }) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        #[serde(rename_all = "snake_case")]
+        pub enum $Type {
+            $(
+                #[doc = concat!("In captions: `", $name, "`.")]
+                $Variant,
+            )+
+        }
+
+        impl Term for $Type {
+            const ALL: &'static [Self] = &[$(Self::$Variant),+];
+            const SLOT: &'static str = $slot;
+
+            fn name(self) -> &'static str {
+                match self {
+                    $(Self::$Variant => $name,)+
+                }
+            }
+
+            fn synonyms(self) -> &'static [&'static str] {
+                match self {
+                    $(Self::$Variant => &[$($synonym),*],)+
+                }
+            }
+
+            fn chinese(self) -> &'static [&'static str] {
+                match self {
+                    $(Self::$Variant => &[$($chinese),*],)+
+                }
+            }
+
+            fn index(self) -> usize {
+                self as usize
+            }
+        }
+
+        impl fmt::Display for $Type {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(self.name())
+            }
+        }
+    };
+}
+
+table! {
+    /// Where a shot takes place.
+    Place, "place" {
+        NeonStreet: "neon street" | "street", "city street", "tokyo street", "tokyo", "city", "downtown", "neon city", "road", "avenue", "alley", "neon signs", "neon" | "霓虹街", "霓虹街道", "街道", "街", "东京街头", "城市";
+        Park: "park" | "garden", "meadow", "lawn", "grass", "playground", "green park" | "公园", "花园", "草地", "草坪";
+        Tabletop: "tabletop" | "table", "desk", "wooden table", "wooden tabletop", "table top" | "桌面", "桌子", "桌上";
+    }
+}
+
+table! {
+    /// What a member of the cast is.
+    Subject, "subject" {
+        Woman: "woman" | "lady", "girl", "female", "women" | "女人", "女子", "女士", "女孩", "女性";
+        Man: "man" | "guy", "gentleman", "boy", "male", "men" | "男人", "男子", "男士", "男孩", "男性";
+        Dog: "dog" | "puppy", "hound", "doggy", "dogs" | "狗", "小狗", "犬";
+        Car: "car" | "automobile", "taxi", "sedan", "cab", "vehicle", "toy car", "cars" | "汽车", "小汽车", "轿车", "车";
+        Ball: "ball" | "sphere", "football", "beach ball", "balls" | "球", "皮球", "小球";
+        Box: "box" | "cube", "crate", "carton", "package", "boxes" | "箱子", "盒子", "方块";
+    }
+}
+
+table! {
+    /// A colour of a thing, a garment or a coat of fur.
+    Colour, "colour" {
+        Red: "red" | "crimson", "scarlet", "ruby" | "红色", "红";
+        Orange: "orange" | "amber", "tangerine" | "橙色", "橘色", "橙";
+        Yellow: "yellow" | "golden", "gold", "lemon" | "黄色", "金色", "黄";
+        Green: "green" | "emerald", "lime", "olive" | "绿色", "绿";
+        Blue: "blue" | "navy", "azure", "cyan", "turquoise", "teal" | "蓝色", "蓝";
+        Purple: "purple" | "violet", "lilac", "lavender" | "紫色", "紫";
+        Pink: "pink" | "rose", "magenta" | "粉色", "粉红色", "粉红";
+        Brown: "brown" | "tan", "chocolate", "beige" | "棕色", "褐色", "棕";
+        Black: "black" | "ebony" | "黑色", "黑";
+        White: "white" | "ivory", "cream" | "白色", "白";
+        Grey: "grey" | "gray", "silver" | "灰色", "银色", "灰";
+    }
+}
+
+table! {
+    /// What a person wears on the upper body.
+    Top, "top" {
+        Jacket: "jacket" | "leather jacket", "blazer", "hoodie", "sweater", "jackets" | "夹克", "外套";
+        TShirt: "t-shirt" | "shirt", "tee", "tshirt", "blouse", "t shirt" | "T恤", "衬衫";
+        Coat: "coat" | "overcoat", "trench coat", "raincoat" | "大衣", "风衣";
+    }
+}
+
+table! {
+    /// What a person wears on the lower body; a dress also covers the upper one.
+    Bottom, "bottom" {
+        Trousers: "trousers" | "pants", "jeans", "slacks", "leggings" | "裤子", "长裤", "牛仔裤";
+        Dress: "dress" | "gown", "long dress" | "连衣裙", "长裙", "裙子";
+    }
+}
+
+table! {
+    /// What a person wears on the feet.
+    Footwear, "footwear" {
+        Shoes: "shoes" | "sneakers", "trainers", "shoe", "heels" | "鞋子", "鞋";
+        Boots: "boots" | "boot" | "靴子", "靴";
+    }
+}
+
+table! {
+    /// Hair colour of a person.
+    Hair, "hair" {
+        Black: "black" | "dark" | "黑";
+        Brown: "brown" | "brunette", "chestnut" | "棕", "褐";
+        Blond: "blond" | "blonde", "fair", "golden", "yellow" | "金", "黄";
+        Grey: "grey" | "gray", "white", "silver" | "灰", "白";
+    }
+}
+
+table! {
+    /// An item that a person may wear or carry.
+    Item, "item" {
+        Sunglasses: "sunglasses" | "glasses", "shades" | "墨镜", "太阳镜", "眼镜";
+        Hat: "hat" | "cap", "beanie" | "帽子", "帽";
+        Scarf: "scarf" | "shawl" | "围巾";
+        Bag: "bag" | "handbag", "purse", "backpack" | "包", "手提包", "背包";
+    }
+}
+
+table! {
+    /// Surface of a thing.
+    Material, "material" {
+        Matte: "matte" | "plain" | "哑光";
+        Metal: "metal" | "metallic", "steel", "shiny", "chrome" | "金属";
+    }
+}
+
+table! {
+    /// Size of a thing; people, dogs and cars are always of medium size.
+    Size, "size" {
+        Small: "small" | "little", "tiny" | "小";
+        Medium: "medium" | "medium-sized" | "中等";
+        Large: "large" | "big", "huge", "giant" | "大", "巨大";
+    }
+}
+
+table! {
+    /// What a member of the cast does during a shot.
+    Action, "action" {
+        Stand: "stand" | "wait", "pose", "stay", "stop" | "站立", "站着", "站在", "站";
+        Walk: "walk" | "stroll", "wander", "march", "step" | "走路", "行走", "散步", "走";
+        Run: "run" | "sprint", "jog", "race", "dash", "trot" | "奔跑", "跑步", "跑";
+        Jump: "jump" | "hop", "leap", "skip" | "跳跃", "跳";
+        Wave: "wave" | "greet" | "挥手", "招手";
+        Sit: "sit" | "rest" | "坐着", "坐下", "坐";
+        Drive: "drive" | "cruise", "speed" | "行驶", "驾驶", "开";
+        Bounce: "bounce" | "rebound" | "弹跳", "弹起", "弹";
+        Roll: "roll" | "spin" | "滚动", "滚";
+        Slide: "slide" | "glide", "slip" | "滑动", "滑";
+        Fall: "fall" | "drop", "tumble", "topple" | "掉落", "落下", "倒下";
+    }
+}
+
+table! {
+    /// Face of a person.
+    Expression, "expression" {
+        Calm: "calm" | "neutral", "serious" | "平静";
+        Happy: "happy" | "smiling", "cheerful", "joyful" | "高兴", "微笑", "开心";
+    }
+}
+
+table! {
+    /// How a member of the cast stands to another.
+    Relation, "relation" {
+        Alone: "alone" | "by itself", "on its own" | "独自", "单独";
+        Beside: "beside" | "next to", "near", "with", "alongside", "and" | "旁边", "身边", "和";
+    }
+}
+
+table! {
+    /// Direction in which a member of the cast faces and moves, as the first frame shows it.
+    Facing, "facing" {
+        Left: "left" | "leftward" | "向左", "左";
+        Right: "right" | "rightward" | "向右", "右";
+        Toward: "toward the camera" | "towards the camera", "towards us", "to the camera" | "朝镜头", "向镜头";
+        Away: "away from the camera" | "away from us" | "远离镜头", "背对镜头";
+    }
+}
+
+table! {
+    /// Third of the frame in which a member of the cast is in the middle of the shot.
+    Lane, "lane" {
+        Left: "left third" | "on the left", "on the left side" | "左侧", "左边";
+        Centre: "centre" | "center", "in the middle" | "中间", "中央";
+        Right: "right third" | "on the right", "on the right side" | "右侧", "右边";
+    }
+}
+
+table! {
+    /// Light of a shot.
+    Light, "light" {
+        Day: "day" | "daytime", "daylight", "noon", "morning", "afternoon", "sunny", "sunlight" | "白天", "白日", "中午", "日间";
+        Night: "night" | "nighttime", "midnight", "dark", "evening", "moonlight" | "夜晚", "夜里", "晚上", "夜间", "夜";
+    }
+}
+
+table! {
+    /// What falls from the sky or hangs in the air.
+    Weather, "weather" {
+        Clear: "clear" | "clear sky", "fine weather" | "晴朗", "晴天", "晴";
+    }
+}
+
+table! {
+    /// State of the ground; wet ground mirrors what stands on it.
+    Ground, "ground" {
+        Dry: "dry" | "dusty" | "干燥", "干";
+        Wet: "wet" | "damp", "reflective", "mirroring", "puddles", "puddle", "rainy", "rain", "glossy", "flooded" | "潮湿", "湿漉漉", "湿", "积水", "反光";
+    }
+}
+
+table! {
+    /// Movement of the camera.
+    CameraMove, "camera" {
+        Static: "static" | "still camera", "fixed camera", "stationary", "locked" | "固定镜头", "静止镜头";
+        PanLeft: "pan left" | "turn left" | "镜头左移", "左摇", "向左摇";
+        PanRight: "pan right" | "turn right" | "镜头右移", "右摇", "向右摇";
+        DollyIn: "dolly in" | "zoom in", "push in", "move in", "move closer" | "推近", "推镜头", "拉近";
+        DollyOut: "dolly out" | "zoom out", "pull back", "pull out", "move back" | "拉远", "拉镜头";
+        Follow: "follow" | "track", "chase" | "跟随", "跟拍";
+    }
+}
+
+table! {
+    /// How much of the frame the main subject takes.
+    Framing, "framing" {
+        Wide: "wide" | "long", "full", "establishing" | "远景", "全景";
+        Medium: "medium" | "mid", "waist" | "中景";
+    }
+}
+
+table! {
+    /// Height of the camera.
+    Angle, "angle" {
+        EyeLevel: "eye level" | "eye-level", "level" | "平视";
+    }
+}
+
+/// What a subject is in kind: it rules which fields of a cast member apply.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Kind {
+    /// Has an outfit and an expression.
+    Person,
+    /// Has a colour of fur or feathers.
+    Animal,
+    /// Has a colour of the body.
+    Vehicle,
+    /// Has a colour, a material and a size.
+    Thing,
+}
+
+impl Subject {
+    /// The subject's kind.
+    pub const fn kind(self) -> Kind {
+        match self {
+            Self::Woman | Self::Man => Kind::Person,
+            Self::Dog => Kind::Animal,
+            Self::Car => Kind::Vehicle,
+            Self::Ball | Self::Box => Kind::Thing,
+        }
+    }
+
+    /// The actions that the renderer animates for this subject.
+    pub const fn actions(self) -> &'static [Action] {
+        match self {
+            Self::Woman | Self::Man => {
+                &[Action::Stand, Action::Walk, Action::Run, Action::Jump, Action::Wave]
+            }
+            Self::Dog => &[Action::Stand, Action::Walk, Action::Run, Action::Sit],
+            Self::Car => &[Action::Drive],
+            Self::Ball => &[Action::Bounce, Action::Roll],
+            Self::Box => &[Action::Slide, Action::Fall],
+        }
+    }
+
+    /// The lower garments that this subject may wear; empty unless it is a person.
+    pub const fn bottoms(self) -> &'static [Bottom] {
+        match self {
+            Self::Woman => &[Bottom::Trousers, Bottom::Dress],
+            Self::Man => &[Bottom::Trousers],
+            Self::Dog | Self::Car | Self::Ball | Self::Box => &[],
+        }
+    }
+}
+
+impl Action {
+    /// Whether the action carries its doer along the ground.
+    pub const fn travels(self) -> bool {
+        matches!(self, Self::Walk | Self::Run | Self::Drive | Self::Roll | Self::Slide)
+    }
+}
+
+impl Hair {
+    /// The colour that the hair is drawn in.
+    pub const fn colour(self) -> Colour {
+        match self {
+            Self::Black => Colour::Black,
+            Self::Brown => Colour::Brown,
+            Self::Blond => Colour::Yellow,
+            Self::Grey => Colour::Grey,
+        }
+    }
+}
