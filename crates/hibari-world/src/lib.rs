@@ -1,6 +1,10 @@
 //! The simulated world: scripts, timelines, a renderer, captions and exact truth.
 
+pub mod random;
+pub mod sample;
 pub mod script;
+pub mod slots;
 pub mod vocabulary;
 
+pub use sample::{ClipForm, Split};
 pub use script::{Attributes, Member, Outfit, Role, Script, ScriptError, Shot};

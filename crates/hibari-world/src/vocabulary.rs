@@ -79,7 +79,7 @@ table! {
     /// Where a shot takes place.
     Place, "place" {
         NeonStreet: "neon street" | "street", "city street", "tokyo street", "tokyo", "city", "downtown", "neon city", "road", "avenue", "alley", "neon signs", "neon" | "霓虹街", "霓虹街道", "街道", "街", "东京街头", "城市";
-        Park: "park" | "garden", "meadow", "lawn", "grass", "playground", "green park" | "公园", "花园", "草地", "草坪";
+        Park: "park" | "garden", "meadow", "lawn", "grass", "trees", "tree", "playground" | "公园", "花园", "草地", "草坪";
         Tabletop: "tabletop" | "table", "desk", "wooden table", "wooden tabletop", "table top" | "桌面", "桌子", "桌上";
     }
 }
@@ -89,7 +89,7 @@ table! {
     Subject, "subject" {
         Woman: "woman" | "lady", "girl", "female", "women" | "女人", "女子", "女士", "女孩", "女性";
         Man: "man" | "guy", "gentleman", "boy", "male", "men" | "男人", "男子", "男士", "男孩", "男性";
-        Dog: "dog" | "puppy", "hound", "doggy", "dogs" | "狗", "小狗", "犬";
+        Dog: "dog" | "puppy", "hound", "doggy", "dogs", "retriever", "terrier", "husky", "poodle" | "狗", "小狗", "犬";
         Car: "car" | "automobile", "taxi", "sedan", "cab", "vehicle", "toy car", "cars" | "汽车", "小汽车", "轿车", "车";
         Ball: "ball" | "sphere", "football", "beach ball", "balls" | "球", "皮球", "小球";
         Box: "box" | "cube", "crate", "carton", "package", "boxes" | "箱子", "盒子", "方块";
@@ -179,12 +179,12 @@ table! {
     /// What a member of the cast does during a shot.
     Action, "action" {
         Stand: "stand" | "wait", "pose", "stay", "stop" | "站立", "站着", "站在", "站";
-        Walk: "walk" | "stroll", "wander", "march", "step" | "走路", "行走", "散步", "走";
-        Run: "run" | "sprint", "jog", "race", "dash", "trot" | "奔跑", "跑步", "跑";
+        Walk: "walk" | "stroll", "wander", "march" | "走路", "行走", "散步", "走";
+        Run: "run" | "sprint", "jog", "dash", "trot" | "奔跑", "跑步", "跑";
         Jump: "jump" | "hop", "leap", "skip" | "跳跃", "跳";
         Wave: "wave" | "greet" | "挥手", "招手";
         Sit: "sit" | "rest" | "坐着", "坐下", "坐";
-        Drive: "drive" | "cruise", "speed" | "行驶", "驾驶", "开";
+        Drive: "drive" | "cruise" | "行驶", "驾驶", "开";
         Bounce: "bounce" | "rebound" | "弹跳", "弹起", "弹";
         Roll: "roll" | "spin" | "滚动", "滚";
         Slide: "slide" | "glide", "slip" | "滑动", "滑";
@@ -196,7 +196,6 @@ table! {
     /// Face of a person.
     Expression, "expression" {
         Calm: "calm" | "neutral", "serious" | "平静";
-        Happy: "happy" | "smiling", "cheerful", "joyful" | "高兴", "微笑", "开心";
     }
 }
 
@@ -211,8 +210,8 @@ table! {
 table! {
     /// Direction in which a member of the cast faces and moves, as the first frame shows it.
     Facing, "facing" {
-        Left: "left" | "leftward" | "向左", "左";
-        Right: "right" | "rightward" | "向右", "右";
+        Left: "left" | "to the left", "leftward", "from right to left" | "向左", "左";
+        Right: "right" | "to the right", "rightward", "from left to right" | "向右", "右";
         Toward: "toward the camera" | "towards the camera", "towards us", "to the camera" | "朝镜头", "向镜头";
         Away: "away from the camera" | "away from us" | "远离镜头", "背对镜头";
     }
@@ -246,18 +245,18 @@ table! {
     /// State of the ground; wet ground mirrors what stands on it.
     Ground, "ground" {
         Dry: "dry" | "dusty" | "干燥", "干";
-        Wet: "wet" | "damp", "reflective", "mirroring", "puddles", "puddle", "rainy", "rain", "glossy", "flooded" | "潮湿", "湿漉漉", "湿", "积水", "反光";
+        Wet: "wet" | "damp", "reflective", "mirroring", "puddles", "puddle", "reflects", "mirrors", "rain-soaked", "after rain", "glossy", "flooded" | "潮湿", "湿漉漉", "湿", "积水", "反光";
     }
 }
 
 table! {
     /// Movement of the camera.
     CameraMove, "camera" {
-        Static: "static" | "still camera", "fixed camera", "stationary", "locked" | "固定镜头", "静止镜头";
-        PanLeft: "pan left" | "turn left" | "镜头左移", "左摇", "向左摇";
-        PanRight: "pan right" | "turn right" | "镜头右移", "右摇", "向右摇";
+        Static: "static" | "still", "does not move", "fixed", "stationary", "locked", "motionless" | "固定镜头", "静止镜头";
+        PanLeft: "pan left" | "turn left", "move left" | "镜头左移", "左摇", "向左摇";
+        PanRight: "pan right" | "turn right", "move right" | "镜头右移", "右摇", "向右摇";
         DollyIn: "dolly in" | "zoom in", "push in", "move in", "move closer" | "推近", "推镜头", "拉近";
-        DollyOut: "dolly out" | "zoom out", "pull back", "pull out", "move back" | "拉远", "拉镜头";
+        DollyOut: "dolly out" | "zoom out", "pull back", "pull out", "move back", "move out", "move away" | "拉远", "拉镜头";
         Follow: "follow" | "track", "chase" | "跟随", "跟拍";
     }
 }

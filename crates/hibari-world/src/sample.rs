@@ -1,0 +1,379 @@
+//! Draws scripts: every attribute independently, from the training prior, but for held-out combinations.
+//!
+//! One function draws all scripts. Slots that a text states are kept, the others follow the prior, so a realised prompt
+//! lies in the training distribution.
+
+use crate::random::Random;
+use crate::script::{MAX_CAST, Member, Outfit, Role, Script, Shot, VERSION};
+use crate::slots::{PartialMember, PartialScript};
+use crate::vocabulary::{
+    Action, Angle, Bottom, CameraMove, Colour, Expression, Facing, Footwear, Framing, Ground, Hair,
+    Item, Kind, Lane, Light, Material, Place, Relation, Size, Subject, Term, Top, Weather,
+};
+
+/// Which scripts to draw.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Split {
+    /// For training: no held-out combination.
+    Train,
+    /// At least one combination of [`HELD_OUT`]; else as in training.
+    Combinatorial,
+    /// Speeds and numbers of pedestrians beyond those of training; no held-out combination.
+    Outside,
+}
+
+/// Size and length of the clip to draw.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct ClipForm {
+    /// Frame width, pixels.
+    pub width: u32,
+    /// Frame height, pixels.
+    pub height: u32,
+    /// Frames per second.
+    pub fps: u32,
+    /// Frames in all, a multiple of 4.
+    pub frames: u32,
+}
+
+/// One value of one attribute.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fact {
+    /// The shot's place.
+    Place(Place),
+    /// The shot's light.
+    Light(Light),
+    /// The shot's camera.
+    Camera(CameraMove),
+    /// A cast member's subject.
+    Subject(Subject),
+    /// The same member's main colour.
+    Colour(Colour),
+    /// The same member's action.
+    Action(Action),
+}
+
+/// Combinations that never occur in training, neither in the main subject nor in the second one.
+pub const HELD_OUT: &[&[Fact]] = &[
+    &[Fact::Subject(Subject::Woman), Fact::Colour(Colour::Orange)],
+    &[Fact::Subject(Subject::Man), Fact::Colour(Colour::Purple)],
+    &[Fact::Subject(Subject::Dog), Fact::Colour(Colour::Blue)],
+    &[Fact::Subject(Subject::Car), Fact::Colour(Colour::Pink)],
+    &[Fact::Subject(Subject::Ball), Fact::Colour(Colour::Green)],
+    &[Fact::Subject(Subject::Box), Fact::Colour(Colour::Yellow)],
+    &[Fact::Action(Action::Wave), Fact::Place(Place::Park)],
+    &[Fact::Subject(Subject::Ball), Fact::Light(Light::Night), Fact::Place(Place::Tabletop)],
+    &[Fact::Subject(Subject::Car), Fact::Camera(CameraMove::PanLeft)],
+];
+
+/// Share of scripts with a second subject.
+const SECOND_SUBJECT: f32 = 0.25;
+/// Share of street and park scripts with pedestrians.
+const PEDESTRIANS: f32 = 0.25;
+/// Share of people who wear a given item.
+const ITEM: f32 = 0.2;
+/// Bound on redraws; a draw of `Split::Combinatorial` succeeds in about one of seven.
+const MAX_ATTEMPTS: u32 = 1_000;
+
+impl Script {
+    /// Draws a script of one shot: the same one for the same arguments, on every machine.
+    pub fn sample(seed: u64, split: Split, form: ClipForm) -> Self {
+        draw(seed, split, form, &PartialScript::default())
+    }
+
+    /// The first combination of [`HELD_OUT`] that occurs in the script.
+    pub fn held_out(&self) -> Option<&'static [Fact]> {
+        let occurs = |facts: &[Fact]| {
+            self.shots.iter().any(|shot| {
+                shot.roles.iter().any(|role| {
+                    let member = &self.cast[role.member];
+                    facts.iter().all(|fact| match *fact {
+                        Fact::Place(place) => shot.place == place,
+                        Fact::Light(light) => shot.light == light,
+                        Fact::Camera(camera) => shot.camera == camera,
+                        Fact::Subject(subject) => member.subject == subject,
+                        Fact::Colour(colour) => member.colour == colour,
+                        Fact::Action(action) => role.action == action,
+                    })
+                })
+            })
+        };
+        HELD_OUT.iter().copied().find(|facts| occurs(facts))
+    }
+}
+
+/// Draws a script that keeps every stated slot. If they contradict the split, the split yields.
+pub(crate) fn draw(seed: u64, split: Split, form: ClipForm, stated: &PartialScript) -> Script {
+    let mut script = attempt(seed, 0, split, form, stated);
+    // A held-out combination that is itself stated cannot be drawn away.
+    let tries = if *stated == PartialScript::default() { MAX_ATTEMPTS } else { 32 };
+    for n in 1..tries {
+        if script.held_out().is_some() == (split == Split::Combinatorial) {
+            break;
+        }
+        script = attempt(seed, n, split, form, stated);
+    }
+    script
+}
+
+/// One draw; `n` numbers the redraws.
+fn attempt(seed: u64, n: u32, split: Split, form: ClipForm, stated: &PartialScript) -> Script {
+    let stream = |name: &str| Random::new(seed, &format!("script/{n}/{name}"));
+    let place = stated.place.unwrap_or_else(|| stream("place").pick(Place::ALL));
+    let stated_cast = stated.cast.len().min(MAX_CAST);
+    let n_cast = match stated_cast {
+        0 | 1 => 1 + usize::from(stream("second").chance(SECOND_SUBJECT) && !is_closed(stated)),
+        more => more,
+    };
+    let mut cast: Vec<Member> = Vec::with_capacity(n_cast);
+    let mut roles: Vec<Role> = Vec::with_capacity(n_cast);
+    for idx in 0..n_cast {
+        let nothing = PartialMember::default();
+        let said = stated.cast.get(idx).unwrap_or(&nothing);
+        let stream = |name: &str| Random::new(seed, &format!("script/{n}/cast/{idx}/{name}"));
+        let taken: Vec<Subject> = cast.iter().map(|member| member.subject).collect();
+        let subject = draw_subject(said, &taken, &stated.excluded, &mut stream("subject"));
+        cast.push(draw_member(subject, said, &stream));
+        roles.push(draw_role(idx, subject, said, roles.first(), split, &stream));
+    }
+    let main = &roles[0];
+    let camera = stated.camera.unwrap_or_else(|| {
+        // Following one who stays in place shows nothing that a static camera does not.
+        let moves: &[CameraMove] = if main.action.travels() { CameraMove::ALL } else { &STAYING };
+        stream("camera").pick(moves)
+    });
+    let most_extras = if place == Place::Tabletop { 0 } else { crate::script::MAX_EXTRAS };
+    let no_people = stated.excluded.iter().any(|subject| subject.kind() == Kind::Person);
+    let extras = stated.extras.map_or_else(
+        || draw_extras(place, split, !no_people, &mut stream("extras")),
+        |extras| extras.min(most_extras),
+    );
+    let shot = Shot {
+        place,
+        light: stated.light.unwrap_or_else(|| stream("light").pick(Light::ALL)),
+        weather: stated.weather.unwrap_or(Weather::Clear),
+        ground: stated.ground.unwrap_or_else(|| stream("ground").pick(Ground::ALL)),
+        camera,
+        framing: stated.framing.unwrap_or_else(|| {
+            stream("framing").weighted(&[(Framing::Wide, 0.4), (Framing::Medium, 0.6)])
+        }),
+        angle: stated.angle.unwrap_or(Angle::EyeLevel),
+        frames: form.frames,
+        roles,
+        extras,
+    };
+    Script {
+        version: VERSION,
+        seed,
+        width: form.width,
+        height: form.height,
+        fps: form.fps,
+        cast,
+        shots: vec![shot],
+    }
+}
+
+/// Cameras for a main subject that stays in place.
+const STAYING: [CameraMove; 5] = [
+    CameraMove::Static,
+    CameraMove::PanLeft,
+    CameraMove::PanRight,
+    CameraMove::DollyIn,
+    CameraMove::DollyOut,
+];
+
+/// Whether a text names its whole cast: one stated subject is not joined by another that nobody asked for.
+fn is_closed(stated: &PartialScript) -> bool {
+    stated.cast.iter().any(|member| member.subject.is_some() || member.kind.is_some())
+}
+
+fn draw_subject(
+    said: &PartialMember,
+    taken: &[Subject],
+    excluded: &[Subject],
+    random: &mut Random,
+) -> Subject {
+    if let Some(subject) = said.subject {
+        return subject;
+    }
+    let kind = said.kind.or_else(|| said.is_clothed().then_some(Kind::Person));
+    let able = |subject: Subject| {
+        kind.is_none_or(|kind| subject.kind() == kind)
+            && said.action.is_none_or(|action| subject.actions().contains(&action))
+            && said.bottom.is_none_or(|(bottom, _)| subject.bottoms().contains(&bottom))
+            && (subject.kind() == Kind::Thing
+                || (said.material.unwrap_or(Material::Matte) == Material::Matte
+                    && said.size.unwrap_or(Size::Medium) == Size::Medium))
+    };
+    let wanted: Vec<Subject> =
+        Subject::ALL.iter().copied().filter(|subject| able(*subject)).collect();
+    let free: Vec<Subject> = wanted
+        .iter()
+        .copied()
+        .filter(|subject| !taken.contains(subject) && !excluded.contains(subject))
+        .collect();
+    match (free.as_slice(), wanted.as_slice()) {
+        ([], []) => random.pick(Subject::ALL),
+        ([], some) | (some, _) => random.pick(some),
+    }
+}
+
+fn draw_member(subject: Subject, said: &PartialMember, stream: &dyn Fn(&str) -> Random) -> Member {
+    let thing = subject.kind() == Kind::Thing;
+    let drawn = said.colour.unwrap_or_else(|| stream("colour").pick(Colour::ALL));
+    let outfit =
+        (subject.kind() == Kind::Person).then(|| draw_outfit(subject, drawn, said, stream));
+    Member {
+        subject,
+        colour: outfit.as_ref().map_or(drawn, Outfit::dominant),
+        outfit,
+        material: if thing {
+            said.material.unwrap_or_else(|| {
+                stream("material").weighted(&[(Material::Matte, 0.8), (Material::Metal, 0.2)])
+            })
+        } else {
+            Material::Matte
+        },
+        size: if thing {
+            said.size.unwrap_or_else(|| {
+                stream("size").weighted(&[
+                    (Size::Small, 0.25),
+                    (Size::Medium, 0.5),
+                    (Size::Large, 0.25),
+                ])
+            })
+        } else {
+            Size::Medium
+        },
+    }
+}
+
+/// Draws clothes whose dominant garment has the colour `main`, unless another is stated of that garment.
+fn draw_outfit(
+    subject: Subject,
+    main: Colour,
+    said: &PartialMember,
+    stream: &dyn Fn(&str) -> Random,
+) -> Outfit {
+    let colour = |name: &str| stream(&format!("colour of {name}")).pick(Colour::ALL);
+    let bottom = match (said.bottom, said.top) {
+        (Some((bottom, _)), _) => bottom,
+        // A text that names the upper garment and no dress means trousers.
+        (None, Some(_)) => Bottom::Trousers,
+        (None, None) => stream("bottom").pick(subject.bottoms()),
+    };
+    let top = match (said.top, bottom) {
+        // A t-shirt under a dress does not show.
+        (Some((Top::TShirt, _)), Bottom::Dress) => None,
+        (Some((top, _)), _) => Some(top),
+        // A text that names a dress means that it is seen.
+        (None, Bottom::Dress) if said.bottom.is_some() => None,
+        (None, Bottom::Dress) => stream("over the dress").weighted(&[
+            (None, 0.7),
+            (Some(Top::Jacket), 0.2),
+            (Some(Top::Coat), 0.1),
+        ]),
+        (None, Bottom::Trousers) => Some(stream("top").pick(Top::ALL)),
+    };
+    let dominant_is_top = match (top, bottom) {
+        (Some(Top::Coat), _) | (_, Bottom::Trousers) => true,
+        (_, Bottom::Dress) => false,
+    };
+    let said_top = said.top.and_then(|(_, colour)| colour);
+    let said_bottom = said.bottom.and_then(|(_, colour)| colour);
+    let top_colour = said_top.unwrap_or_else(|| if dominant_is_top { main } else { colour("top") });
+    let bottom_colour =
+        said_bottom.unwrap_or_else(|| if dominant_is_top { colour("bottom") } else { main });
+    let (footwear, footwear_colour) =
+        said.footwear.map_or((None, None), |(kind, colour)| (Some(kind), colour));
+    let mut items = Vec::new();
+    for &item in Item::ALL {
+        let stated = said.items.iter().find(|(worn, _)| *worn == item);
+        let name = item.name();
+        let worn = match stated {
+            Some(_) => true,
+            None => !said.without.contains(&item) && stream(name).chance(ITEM),
+        };
+        if worn {
+            items.push((
+                item,
+                stated.and_then(|(_, colour)| *colour).unwrap_or_else(|| colour(name)),
+            ));
+        }
+    }
+    Outfit {
+        top: top.map(|top| (top, top_colour)),
+        bottom: (bottom, bottom_colour),
+        footwear: (
+            footwear.unwrap_or_else(|| stream("footwear").pick(Footwear::ALL)),
+            footwear_colour.unwrap_or_else(|| colour("footwear")),
+        ),
+        hair: said.hair.unwrap_or_else(|| stream("hair").pick(Hair::ALL)),
+        items,
+    }
+}
+
+fn draw_role(
+    idx: usize,
+    subject: Subject,
+    said: &PartialMember,
+    main: Option<&Role>,
+    split: Split,
+    stream: &dyn Fn(&str) -> Random,
+) -> Role {
+    let action = said
+        .action
+        .filter(|action| subject.actions().contains(action))
+        .unwrap_or_else(|| stream("action").pick(subject.actions()));
+    let (relation, partner, lane) = match main {
+        None => (Relation::Alone, None, Lane::Centre),
+        Some(_) => (Relation::Beside, Some(0), stream("lane").pick(&[Lane::Left, Lane::Right])),
+    };
+    let facing = said.facing.unwrap_or_else(|| {
+        main.map_or_else(
+            || {
+                stream("facing").weighted(&[
+                    (Facing::Left, 0.3),
+                    (Facing::Right, 0.3),
+                    (Facing::Toward, 0.25),
+                    (Facing::Away, 0.15),
+                ])
+            },
+            // Those who are beside each other face the same way.
+            |main| main.facing,
+        )
+    });
+    let mut random = stream("speed");
+    let speed = match split {
+        Split::Train | Split::Combinatorial => random.range(0.85, 1.15),
+        Split::Outside => random.range(1.5, 2.0),
+    };
+    Role {
+        member: idx,
+        action,
+        expression: Expression::Calm,
+        relation: said
+            .relation
+            .filter(|relation| *relation == Relation::Alone || partner.is_some())
+            .unwrap_or(relation),
+        partner: partner.filter(|_| said.relation != Some(Relation::Alone)),
+        facing,
+        lane: said.lane.unwrap_or(lane),
+        speed,
+    }
+}
+
+fn draw_extras(place: Place, split: Split, people_allowed: bool, random: &mut Random) -> u32 {
+    if place == Place::Tabletop || !people_allowed {
+        return 0;
+    }
+    match split {
+        Split::Outside => random.pick(&[4, 5, 6]),
+        Split::Train | Split::Combinatorial if random.chance(PEDESTRIANS) => {
+            random.pick(&[1, 2, 3])
+        }
+        Split::Train | Split::Combinatorial => 0,
+    }
+}
+
+#[cfg(test)]
+mod tests;
