@@ -1,10 +1,12 @@
 //! The simulated world: scripts, timelines, a renderer, captions and exact truth.
 
+pub mod grammar;
 pub mod random;
 pub mod sample;
 pub mod script;
 pub mod slots;
 pub mod vocabulary;
 
+pub use grammar::{Caption, Detail, Sentence, caption_words, word_id};
 pub use sample::{ClipForm, Split};
 pub use script::{Attributes, Member, Outfit, Role, Script, ScriptError, Shot};
