@@ -1,6 +1,7 @@
 //! The simulated world: scripts, timelines, a renderer, captions and exact truth.
 
 pub mod grammar;
+pub mod grounding;
 pub mod random;
 pub mod sample;
 pub mod script;
@@ -8,5 +9,6 @@ pub mod slots;
 pub mod vocabulary;
 
 pub use grammar::{Caption, Detail, Sentence, caption_words, word_id};
+pub use grounding::{Grounding, NearestWord, ground};
 pub use sample::{ClipForm, Split};
 pub use script::{Attributes, Member, Outfit, Role, Script, ScriptError, Shot};

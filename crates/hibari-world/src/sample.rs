@@ -118,7 +118,10 @@ pub(crate) fn draw(seed: u64, split: Split, form: ClipForm, stated: &PartialScri
 /// One draw; `n` numbers the redraws.
 fn attempt(seed: u64, n: u32, split: Split, form: ClipForm, stated: &PartialScript) -> Script {
     let stream = |name: &str| Random::new(seed, &format!("script/{n}/{name}"));
-    let place = stated.place.unwrap_or_else(|| stream("place").pick(Place::ALL));
+    // A tabletop has no pedestrians.
+    let peopled = stated.extras.is_some_and(|extras| extras > 0);
+    let places: &[Place] = if peopled { &[Place::NeonStreet, Place::Park] } else { Place::ALL };
+    let place = stated.place.unwrap_or_else(|| stream("place").pick(places));
     let stated_cast = stated.cast.len().min(MAX_CAST);
     let n_cast = match stated_cast {
         0 | 1 => 1 + usize::from(stream("second").chance(SECOND_SUBJECT) && !is_closed(stated)),
@@ -133,7 +136,8 @@ fn attempt(seed: u64, n: u32, split: Split, form: ClipForm, stated: &PartialScri
         let taken: Vec<Subject> = cast.iter().map(|member| member.subject).collect();
         let subject = draw_subject(said, &taken, &stated.excluded, &mut stream("subject"));
         cast.push(draw_member(subject, said, &stream));
-        roles.push(draw_role(idx, subject, said, roles.first(), split, &stream));
+        let followed = idx == 0 && stated.camera == Some(CameraMove::Follow);
+        roles.push(draw_role(idx, subject, said, roles.first(), split, followed, &stream));
     }
     let main = &roles[0];
     let camera = stated.camera.unwrap_or_else(|| {
@@ -318,12 +322,17 @@ fn draw_role(
     said: &PartialMember,
     main: Option<&Role>,
     split: Split,
+    followed: bool,
     stream: &dyn Fn(&str) -> Random,
 ) -> Role {
+    let travelling: Vec<Action> =
+        subject.actions().iter().copied().filter(|action| action.travels()).collect();
+    let actions =
+        if followed && !travelling.is_empty() { travelling.as_slice() } else { subject.actions() };
     let action = said
         .action
         .filter(|action| subject.actions().contains(action))
-        .unwrap_or_else(|| stream("action").pick(subject.actions()));
+        .unwrap_or_else(|| stream("action").pick(actions));
     let (relation, partner, lane) = match main {
         None => (Relation::Alone, None, Lane::Centre),
         Some(_) => (Relation::Beside, Some(0), stream("lane").pick(&[Lane::Left, Lane::Right])),

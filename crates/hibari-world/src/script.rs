@@ -528,3 +528,6 @@ fn check_count(
 fn list<T: Term>(terms: impl Iterator<Item = T>) -> String {
     terms.map(Term::name).collect::<Vec<_>>().join(", ")
 }
+
+#[cfg(test)]
+mod tests;

@@ -78,7 +78,7 @@ macro_rules! table {
 table! {
     /// Where a shot takes place.
     Place, "place" {
-        NeonStreet: "neon street" | "street", "city street", "tokyo street", "tokyo", "city", "downtown", "neon city", "road", "avenue", "alley", "neon signs", "neon" | "霓虹街", "霓虹街道", "街道", "街", "东京街头", "城市";
+        NeonStreet: "neon street" | "street", "city street", "tokyo street", "tokyo", "city", "downtown", "neon city", "road", "avenue", "alley", "neon signs", "neon signage", "city signage", "signage", "neon" | "霓虹街", "霓虹街道", "街道", "街", "东京街头", "城市";
         Park: "park" | "garden", "meadow", "lawn", "grass", "trees", "tree", "playground" | "公园", "花园", "草地", "草坪";
         Tabletop: "tabletop" | "table", "desk", "wooden table", "wooden tabletop", "table top" | "桌面", "桌子", "桌上";
     }
@@ -202,8 +202,8 @@ table! {
 table! {
     /// How a member of the cast stands to another.
     Relation, "relation" {
-        Alone: "alone" | "by itself", "on its own" | "独自", "单独";
-        Beside: "beside" | "next to", "near", "with", "alongside", "and" | "旁边", "身边", "和";
+        Alone: "alone" | "by itself", "on its own", "by herself", "by himself" | "独自", "单独";
+        Beside: "beside" | "next to", "near", "alongside", "by the side of" | "旁边", "身边";
     }
 }
 
@@ -256,7 +256,7 @@ table! {
         PanLeft: "pan left" | "turn left", "move left" | "镜头左移", "左摇", "向左摇";
         PanRight: "pan right" | "turn right", "move right" | "镜头右移", "右摇", "向右摇";
         DollyIn: "dolly in" | "zoom in", "push in", "move in", "move closer" | "推近", "推镜头", "拉近";
-        DollyOut: "dolly out" | "zoom out", "pull back", "pull out", "move back", "move out", "move away" | "拉远", "拉镜头";
+        DollyOut: "dolly out" | "zoom out", "pull back", "pull out", "move back", "move out" | "拉远", "拉镜头";
         Follow: "follow" | "track", "chase" | "跟随", "跟拍";
     }
 }
@@ -264,8 +264,8 @@ table! {
 table! {
     /// How much of the frame the main subject takes.
     Framing, "framing" {
-        Wide: "wide" | "long", "full", "establishing" | "远景", "全景";
-        Medium: "medium" | "mid", "waist" | "中景";
+        Wide: "wide" | "long shot", "full shot", "establishing shot", "wide-angle" | "远景", "全景";
+        Medium: "medium" | "mid shot", "waist shot", "medium shot" | "中景";
     }
 }
 

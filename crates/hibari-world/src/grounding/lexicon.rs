@@ -1,0 +1,552 @@
+//! Words and phrases of prompts, and what they mean: the vocabulary's tables, inflected, and the words of grammar.
+
+use std::collections::BTreeMap;
+use std::sync::LazyLock;
+
+use crate::grammar::participle;
+use crate::vocabulary::{
+    Action, Angle, Bottom, CameraMove, Colour, Facing, Footwear, Framing, Ground, Hair, Item, Kind,
+    Lane, Light, Material, Place, Relation, Size, Subject, Term, Top, Weather,
+};
+
+/// What a word or phrase means by itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Meaning {
+    Place(Place),
+    Subject(Subject),
+    /// A noun that names only a kind: person, animal, vehicle, thing.
+    Kind(Kind),
+    Colour(Colour),
+    Top(Top),
+    Bottom(Bottom),
+    Footwear(Footwear),
+    Item(Item),
+    /// Hair of a given colour, in one word or phrase.
+    Hair(Hair),
+    HairNoun,
+    /// Fur, paint, surface, size: a noun whose adjectives belong to its owner.
+    Part,
+    Material(Material),
+    Size(Size),
+    /// A size or a framing, as the sentence has it.
+    Medium,
+    Action(Action, VerbForm),
+    Relation(Relation),
+    Facing(Facing),
+    Lane(Lane),
+    Light(Light),
+    Weather(Weather),
+    Ground(Ground),
+    /// A camera move; if not sure, only when the sentence speaks of the camera.
+    Camera(CameraMove, Sure),
+    CameraNoun,
+    Framing(Framing),
+    Angle(Angle),
+    Number(u32),
+    /// Background people, and how many the word means without a number.
+    People(u32),
+    Pronoun(Gender),
+    Not,
+    Article(Definite),
+    And,
+    Of,
+    Preposition,
+    /// A function word without a meaning of its own.
+    Stop,
+    /// Comma.
+    Pause,
+    /// Full stop and the like.
+    End,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum VerbForm {
+    Base,
+    ThirdPerson,
+    Participle,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Sure {
+    Yes,
+    No,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Definite {
+    Yes,
+    No,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Gender {
+    She,
+    He,
+    It,
+    They,
+}
+
+/// A word or phrase of the text.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Token {
+    Known(Meaning),
+    Unknown(String),
+}
+
+/// Words that may stand inside a phrase without changing it.
+const SKIPPED: [&str; 12] = [
+    "slowly", "quickly", "gently", "smoothly", "very", "quite", "really", "slightly", "softly",
+    "fast", "then", "steadily",
+];
+
+/// Function words, and words of films that state nothing.
+const STOP: &str = "is are was were be been being am has have had having do does did done to too as that which who \
+    whom whose what when while where there here also just only still so than both each every all any other others \
+    else own same such more most much this these those it's let make makes made making show shows showing shown see \
+    seen sees we us our you your i my me please want wants like style scene scenes video clip film movie footage \
+    animation picture image frame photo background foreground set model stage everything everyone look looks looking \
+    looked appear appears move moves moving go goes going gone come comes coming head heads heading stay stays stayed \
+    staying keep keeps keeping remain remains around about up off away forward forwards hand hands wear wears wearing \
+    wore worn dress-up dressed clad carry carries carrying hold holds holding face faces facing turn turns turned \
+    turning pass passes passing reflect shine shines shining line lines lined fill fills filled full glow glows \
+    glowing paint painted light lights lit furry signs sign body outfit clothes clothing sky air weather ground floor \
+    surface pavement asphalt road-surface long seen time side middle top left-over level kind sort lot there's whole \
+    entire can could will would may might must should if but or nor because during ... start starts end ends";
+
+const PREPOSITIONS: &str = "in on at with within into onto inside outside from down along through across over under \
+    above below by for towards toward upon past after before";
+
+/// Verbs whose third person or participle are not regular: the form, and the base.
+const IRREGULAR: [(&str, Action, VerbForm); 7] = [
+    ("ran", Action::Run, VerbForm::ThirdPerson),
+    ("stood", Action::Stand, VerbForm::ThirdPerson),
+    ("sat", Action::Sit, VerbForm::ThirdPerson),
+    ("seated", Action::Sit, VerbForm::Participle),
+    ("drove", Action::Drive, VerbForm::ThirdPerson),
+    ("fell", Action::Fall, VerbForm::ThirdPerson),
+    ("slid", Action::Slide, VerbForm::ThirdPerson),
+];
+
+type Table = BTreeMap<String, Meaning>;
+
+static ENGLISH: LazyLock<Table> = LazyLock::new(english);
+static CHINESE: LazyLock<Table> = LazyLock::new(chinese);
+
+/// Most words in a phrase of the lexicon.
+const MAX_WORDS: usize = 5;
+/// Most characters in a Chinese name.
+const MAX_CHARS: usize = 6;
+
+/// The meaning of one English word or phrase, in lower case.
+pub(super) fn meaning(words: &str) -> Option<Meaning> {
+    ENGLISH.get(words).copied()
+}
+
+/// Cuts a text into known phrases (longest first), unknown words and borders.
+pub(super) fn tokens(text: &str) -> Vec<Token> {
+    let mut tokens = Vec::new();
+    let mut words: Vec<String> = Vec::new();
+    let chars: Vec<char> = text.chars().collect();
+    let mut at = 0;
+    while at < chars.len() {
+        let c = chars[at];
+        if is_chinese(c) {
+            close(&mut words, &mut tokens);
+            let run = chars[at..].iter().take_while(|c| is_chinese(**c)).count();
+            cut_chinese(&chars[at..at + run], &mut tokens);
+            at += run;
+            continue;
+        }
+        // Latin letters that are part of a Chinese name, as in T恤.
+        if let Some((meaning, n)) = chinese_at(&chars[at..])
+            .filter(|(_, n)| chars[at..at + n].iter().any(|c| is_chinese(*c)))
+        {
+            close(&mut words, &mut tokens);
+            tokens.push(Token::Known(meaning));
+            at += n;
+            continue;
+        }
+        match border(c) {
+            Some(meaning) => {
+                close(&mut words, &mut tokens);
+                tokens.push(Token::Known(meaning));
+            }
+            None if is_word(c) => {
+                let run: String = chars[at..]
+                    .iter()
+                    .take_while(|c| is_word(**c) && !is_chinese(**c))
+                    .flat_map(|c| c.to_lowercase())
+                    .collect();
+                at += chars[at..].iter().take_while(|c| is_word(**c) && !is_chinese(**c)).count();
+                push_word(&run, &mut words);
+                continue;
+            }
+            None => {}
+        }
+        at += 1;
+    }
+    close(&mut words, &mut tokens);
+    tokens
+}
+
+fn is_word(c: char) -> bool {
+    c.is_alphanumeric() || matches!(c, '-' | '\'' | '’')
+}
+
+fn is_chinese(c: char) -> bool {
+    matches!(c, '\u{3400}'..='\u{9fff}')
+}
+
+fn border(c: char) -> Option<Meaning> {
+    match c {
+        ',' | ':' | '，' | '、' | '：' | '(' | ')' | '—' | '–' => Some(Meaning::Pause),
+        '.' | ';' | '!' | '?' | '\n' | '。' | '；' | '！' | '？' => Some(Meaning::End),
+        _ => None,
+    }
+}
+
+/// Adds a word, without its possessive ending; a hyphenated one that nobody knows is added in parts.
+fn push_word(run: &str, words: &mut Vec<String>) {
+    let word = run.replace('’', "'");
+    let word = word.trim_matches(['-', '\'']);
+    let word = word.strip_suffix("'s").unwrap_or(word);
+    if word.is_empty() || SKIPPED.contains(&word) {
+        return;
+    }
+    if let Some(stem) = word.strip_suffix("n't") {
+        words.push(stem.to_owned());
+        words.push("not".to_owned());
+    } else if word.contains('-') && !ENGLISH.contains_key(word) {
+        words.extend(word.split('-').filter(|part| !part.is_empty()).map(str::to_owned));
+    } else {
+        words.push(word.to_owned());
+    }
+}
+
+/// Turns the words since the last border into tokens.
+fn close(words: &mut Vec<String>, tokens: &mut Vec<Token>) {
+    let mut at = 0;
+    while at < words.len() {
+        let longest = (1..=MAX_WORDS.min(words.len() - at))
+            .rev()
+            .find_map(|n| ENGLISH.get(&words[at..at + n].join(" ")).map(|meaning| (*meaning, n)));
+        match longest {
+            Some((meaning, n)) => {
+                tokens.push(Token::Known(meaning));
+                at += n;
+            }
+            None => {
+                tokens.push(single(&words[at]));
+                at += 1;
+            }
+        }
+    }
+    words.clear();
+}
+
+/// A word that is in no phrase: perhaps a plural, or a number in digits.
+fn single(word: &str) -> Token {
+    if let Ok(number) = word.parse::<u32>() {
+        return Token::Known(Meaning::Number(number));
+    }
+    let singular = word
+        .strip_suffix("es")
+        .and_then(meaning)
+        .or_else(|| word.strip_suffix('s').and_then(meaning));
+    match singular {
+        Some(known) if word.len() > 3 => Token::Known(known),
+        Some(_) | None => Token::Unknown(word.to_owned()),
+    }
+}
+
+fn chinese_at(chars: &[char]) -> Option<(Meaning, usize)> {
+    (1..=MAX_CHARS.min(chars.len())).rev().find_map(|n| {
+        let name: String = chars[..n].iter().collect();
+        CHINESE.get(&name).map(|meaning| (*meaning, n))
+    })
+}
+
+fn cut_chinese(chars: &[char], tokens: &mut Vec<Token>) {
+    let mut unknown = String::new();
+    let mut at = 0;
+    while at < chars.len() {
+        match chinese_at(&chars[at..]) {
+            Some((meaning, n)) => {
+                if !unknown.is_empty() {
+                    tokens.push(Token::Unknown(std::mem::take(&mut unknown)));
+                }
+                tokens.push(Token::Known(meaning));
+                at += n;
+            }
+            None => {
+                unknown.push(chars[at]);
+                at += 1;
+            }
+        }
+    }
+    if !unknown.is_empty() {
+        tokens.push(Token::Unknown(unknown));
+    }
+}
+
+/// Adds `words` unless an earlier entry has them: what is added first wins.
+fn add(table: &mut Table, words: &str, meaning: Meaning) {
+    table.entry(words.to_owned()).or_insert(meaning);
+}
+
+fn add_terms<T: Term>(table: &mut Table, meaning: impl Fn(T) -> Meaning) {
+    for &term in T::ALL {
+        add(table, term.name(), meaning(term));
+        for synonym in term.synonyms() {
+            add(table, synonym, meaning(term));
+        }
+    }
+}
+
+fn english() -> Table {
+    let table = &mut Table::new();
+    for (words, meaning) in [
+        ("medium", Meaning::Medium),
+        ("medium size", Meaning::Size(Size::Medium)),
+        ("size is medium", Meaning::Size(Size::Medium)),
+        ("hair", Meaning::HairNoun),
+        ("person", Meaning::Kind(Kind::Person)),
+        ("someone", Meaning::Kind(Kind::Person)),
+        ("somebody", Meaning::Kind(Kind::Person)),
+        ("human", Meaning::Kind(Kind::Person)),
+        ("animal", Meaning::Kind(Kind::Animal)),
+        ("pet", Meaning::Kind(Kind::Animal)),
+        ("object", Meaning::Kind(Kind::Thing)),
+        ("people", Meaning::People(2)),
+        ("persons", Meaning::People(2)),
+        ("pedestrians", Meaning::People(2)),
+        ("passers-by", Meaning::People(2)),
+        ("passersby", Meaning::People(2)),
+        ("strangers", Meaning::People(2)),
+        ("pedestrian", Meaning::People(1)),
+        ("passer-by", Meaning::People(1)),
+        ("crowd", Meaning::People(3)),
+        ("crowds", Meaning::People(3)),
+        ("one", Meaning::Number(1)),
+        ("two", Meaning::Number(2)),
+        ("three", Meaning::Number(3)),
+        ("four", Meaning::Number(4)),
+        ("five", Meaning::Number(5)),
+        ("six", Meaning::Number(6)),
+        ("many", Meaning::Number(3)),
+        ("several", Meaning::Number(3)),
+        ("some", Meaning::Number(2)),
+        ("a few", Meaning::Number(2)),
+        ("a couple of", Meaning::Number(2)),
+        ("a lot of", Meaning::Number(3)),
+        ("she", Meaning::Pronoun(Gender::She)),
+        ("her", Meaning::Pronoun(Gender::She)),
+        ("he", Meaning::Pronoun(Gender::He)),
+        ("him", Meaning::Pronoun(Gender::He)),
+        ("his", Meaning::Pronoun(Gender::He)),
+        ("it", Meaning::Pronoun(Gender::It)),
+        ("its", Meaning::Pronoun(Gender::It)),
+        ("they", Meaning::Pronoun(Gender::They)),
+        ("them", Meaning::Pronoun(Gender::They)),
+        ("their", Meaning::Pronoun(Gender::They)),
+        ("no", Meaning::Not),
+        ("not", Meaning::Not),
+        ("without", Meaning::Not),
+        ("never", Meaning::Not),
+        ("lacks", Meaning::Not),
+        ("the", Meaning::Article(Definite::Yes)),
+        ("a", Meaning::Article(Definite::No)),
+        ("an", Meaning::Article(Definite::No)),
+        ("another", Meaning::Article(Definite::No)),
+        ("and", Meaning::And),
+        ("of", Meaning::Of),
+        ("camera", Meaning::CameraNoun),
+        ("view", Meaning::CameraNoun),
+        ("shot", Meaning::CameraNoun),
+        ("lens", Meaning::CameraNoun),
+        ("framing", Meaning::CameraNoun),
+        ("tracking shot", Meaning::Camera(CameraMove::Follow, Sure::Yes)),
+        ("follow shot", Meaning::Camera(CameraMove::Follow, Sure::Yes)),
+        ("following shot", Meaning::Camera(CameraMove::Follow, Sure::Yes)),
+        ("followed", Meaning::Camera(CameraMove::Follow, Sure::Yes)),
+        ("blond", Meaning::Hair(Hair::Blond)),
+        ("blonde", Meaning::Hair(Hair::Blond)),
+        ("brunette", Meaning::Hair(Hair::Brown)),
+        ("camera moves away", Meaning::Camera(CameraMove::DollyOut, Sure::Yes)),
+        ("street lights", Meaning::Place(Place::NeonStreet)),
+        ("tshirt", Meaning::Top(Top::TShirt)),
+        ("light up", Meaning::Stop),
+    ] {
+        add(table, words, meaning);
+    }
+    for part in [
+        "fur", "paint", "colour", "color", "coloured", "colored", "size", "sized", "surface",
+        "body",
+    ] {
+        add(table, part, Meaning::Part);
+    }
+    for &hair in Hair::ALL {
+        for name in std::iter::once(hair.name()).chain(hair.synonyms().iter().copied()) {
+            add(table, &format!("{name} hair"), Meaning::Hair(hair));
+            add(table, &format!("{name}-haired"), Meaning::Hair(hair));
+        }
+    }
+    add_cameras(table);
+    add_terms(table, Meaning::Subject);
+    add_terms(table, Meaning::Place);
+    add_terms(table, Meaning::Colour);
+    add_terms(table, Meaning::Top);
+    add_terms(table, Meaning::Bottom);
+    add_terms(table, Meaning::Footwear);
+    add_terms(table, Meaning::Item);
+    add_terms(table, Meaning::Material);
+    add_terms(table, Meaning::Size);
+    add_terms(table, Meaning::Relation);
+    add_terms(table, Meaning::Lane);
+    add_terms(table, Meaning::Facing);
+    add_terms(table, Meaning::Light);
+    add_terms(table, Meaning::Weather);
+    add_terms(table, Meaning::Ground);
+    add_terms(table, Meaning::Framing);
+    add_terms(table, Meaning::Angle);
+    for &action in Action::ALL {
+        for verb in std::iter::once(action.name()).chain(action.synonyms().iter().copied()) {
+            for (word, form) in inflected(verb) {
+                add(table, &word, Meaning::Action(action, form));
+            }
+        }
+    }
+    for (word, action, form) in IRREGULAR {
+        add(table, word, Meaning::Action(action, form));
+    }
+    for preposition in PREPOSITIONS.split_whitespace() {
+        add(table, preposition, Meaning::Preposition);
+    }
+    for word in STOP.split_whitespace() {
+        add(table, word, Meaning::Stop);
+    }
+    std::mem::take(table)
+}
+
+/// Camera moves with their verbs inflected; pans, dollies and zooms are sure to be the camera's.
+fn add_cameras(table: &mut Table) {
+    for &camera in CameraMove::ALL {
+        for name in std::iter::once(camera.name()).chain(camera.synonyms().iter().copied()) {
+            let (verb, rest) = name.split_once(' ').map_or((name, ""), |(verb, rest)| (verb, rest));
+            let sure = if matches!(verb, "pan" | "dolly" | "zoom" | "static") {
+                Sure::Yes
+            } else {
+                Sure::No
+            };
+            let meaning = Meaning::Camera(camera, sure);
+            add(table, name, meaning);
+            if camera == CameraMove::Static {
+                continue;
+            }
+            for (form, _) in inflected(verb) {
+                add(table, format!("{form} {rest}").trim(), meaning);
+                if matches!(rest, "left" | "right") {
+                    add(table, &format!("{form} to the {rest}"), meaning);
+                    add(table, &format!("{form} towards the {rest}"), meaning);
+                    add(
+                        table,
+                        &format!(
+                            "{form} from {} to {rest}",
+                            if rest == "left" { "right" } else { "left" }
+                        ),
+                        meaning,
+                    );
+                }
+            }
+        }
+    }
+}
+
+fn inflected(verb: &str) -> [(String, VerbForm); 3] {
+    let third = match verb.strip_suffix('y') {
+        Some(stem) if !stem.ends_with(['a', 'e', 'o', 'u']) => format!("{stem}ies"),
+        _ if verb.ends_with("sh") || verb.ends_with("ch") || verb.ends_with("ss") => {
+            format!("{verb}es")
+        }
+        _ => format!("{verb}s"),
+    };
+    [
+        (verb.to_owned(), VerbForm::Base),
+        (third, VerbForm::ThirdPerson),
+        (participle(verb), VerbForm::Participle),
+    ]
+}
+
+fn chinese() -> Table {
+    fn add_names<T: Term>(table: &mut Table, meaning: impl Fn(T) -> Meaning) {
+        for &term in T::ALL {
+            for name in term.chinese() {
+                add(table, name, meaning(term));
+            }
+        }
+    }
+    let table = &mut Table::new();
+    for &hair in Hair::ALL {
+        for name in hair.chinese() {
+            for end in ["发", "头发", "色头发", "色的头发"] {
+                add(table, &format!("{name}{end}"), Meaning::Hair(hair));
+            }
+        }
+    }
+    for (words, meaning) in [
+        ("头发", Meaning::HairNoun),
+        ("镜头", Meaning::CameraNoun),
+        ("摄像机", Meaning::CameraNoun),
+        ("行人", Meaning::People(2)),
+        ("人们", Meaning::People(2)),
+        ("人群", Meaning::People(3)),
+        ("没有", Meaning::Not),
+        ("不", Meaning::Not),
+        ("无", Meaning::Not),
+        ("一个人", Meaning::Kind(Kind::Person)),
+        ("两", Meaning::Number(2)),
+        ("三", Meaning::Number(3)),
+        ("许多", Meaning::Number(3)),
+        ("很多", Meaning::Number(3)),
+        ("她", Meaning::Pronoun(Gender::She)),
+        ("他", Meaning::Pronoun(Gender::He)),
+        ("它", Meaning::Pronoun(Gender::It)),
+        ("和", Meaning::And),
+        ("与", Meaning::And),
+        ("毛", Meaning::Part),
+    ] {
+        add(table, words, meaning);
+    }
+    for measure in ["个", "位", "只", "辆", "条", "件", "双", "顶", "副", "名", "台", "颗"]
+    {
+        add(table, &format!("一{measure}"), Meaning::Article(Definite::No));
+    }
+    for stop in [
+        "的", "在", "着", "穿", "穿着", "戴", "戴着", "背着", "拿着", "了", "地面", "地上", "地板",
+        "是", "有", "上", "里", "中", "下", "边", "很", "正", "正在", "个", "位", "只", "辆", "条",
+        "一", "沿着", "穿过", "画面", "背景", "场景", "视频", "时", "时分", "被", "到", "从", "向",
+        "朝",
+    ] {
+        add(table, stop, Meaning::Stop);
+    }
+    add_names(table, |camera| Meaning::Camera(camera, Sure::Yes));
+    add_names(table, Meaning::Subject);
+    add_names(table, Meaning::Place);
+    add_names(table, Meaning::Colour);
+    add_names(table, Meaning::Top);
+    add_names(table, Meaning::Bottom);
+    add_names(table, Meaning::Footwear);
+    add_names(table, Meaning::Item);
+    add_names(table, Meaning::Material);
+    add_names(table, Meaning::Size);
+    add_names(table, |action| Meaning::Action(action, VerbForm::ThirdPerson));
+    add_names(table, Meaning::Relation);
+    add_names(table, Meaning::Facing);
+    add_names(table, Meaning::Lane);
+    add_names(table, Meaning::Light);
+    add_names(table, Meaning::Weather);
+    add_names(table, Meaning::Ground);
+    add_names(table, Meaning::Framing);
+    add_names(table, Meaning::Angle);
+    std::mem::take(table)
+}
