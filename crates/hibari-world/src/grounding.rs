@@ -487,10 +487,10 @@ impl Reader {
     fn wearer(&mut self) -> usize {
         let is_person =
             |member: &PartialMember| kind_of(member).is_none_or(|kind| kind == Kind::Person);
-        if let Focus::Members(_, last) = self.focus {
-            if is_person(&self.grounding.slots.cast[last]) {
-                return last;
-            }
+        if let Focus::Members(_, last) = self.focus
+            && is_person(&self.grounding.slots.cast[last])
+        {
+            return last;
         }
         self.grounding.slots.cast.iter().position(is_person).unwrap_or_else(|| {
             let idx = self.grounding.slots.cast.len().min(MAX_CAST - 1);

@@ -8,7 +8,7 @@ pub mod script;
 pub mod slots;
 pub mod vocabulary;
 
-pub use grammar::{Caption, Detail, Sentence, caption_words, word_id};
+pub use grammar::{Caption, Detail, Sentence, caption_words, word_id, word_spans};
 pub use grounding::{Grounding, NearestWord, ground};
 pub use sample::{ClipForm, Split};
 pub use script::{Attributes, Member, Outfit, Role, Script, ScriptError, Shot};
