@@ -13,6 +13,8 @@ pub mod isa;
 pub mod matmul;
 pub mod measure;
 pub mod memory;
+pub mod optimiser;
 #[cfg(test)]
 mod testing;
 pub mod threads;
+mod vector;
