@@ -8,11 +8,15 @@
     reason = "intrinsics and uninitialised outputs; each block says why it is sound"
 )]
 
+pub mod activation;
 pub mod conv;
 pub mod isa;
 pub mod matmul;
 pub mod measure;
 pub mod memory;
+pub mod norm;
+pub mod optimiser;
 #[cfg(test)]
 mod testing;
 pub mod threads;
+mod vector;
