@@ -8,6 +8,7 @@
     reason = "intrinsics and uninitialised outputs; each block says why it is sound"
 )]
 
+pub mod attention;
 pub mod conv;
 pub mod isa;
 pub mod matmul;
