@@ -11,9 +11,11 @@
 pub mod attention;
 pub mod conv;
 pub mod isa;
+mod lanes;
 pub mod matmul;
 pub mod measure;
 pub mod memory;
+pub mod rope;
 #[cfg(test)]
 mod testing;
 pub mod threads;

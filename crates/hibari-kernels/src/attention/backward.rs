@@ -2,10 +2,10 @@
 
 use rayon::prelude::*;
 
-use super::lanes::Lanes;
 use super::product::{Left, Product, ROWS, Transpose};
 use super::softmax::{Copy, Gradients};
 use super::{BLOCK, Shape};
+use crate::lanes::Lanes;
 use crate::memory::{Shared, with_scratch};
 
 /// Writes the gradients to queries, keys and values.

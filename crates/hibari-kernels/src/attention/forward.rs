@@ -2,10 +2,10 @@
 
 use rayon::prelude::*;
 
-use super::lanes::Lanes;
 use super::product::{Left, Product, Transpose};
 use super::softmax::{Copy, Weights};
 use super::{BLOCK, Shape};
+use crate::lanes::Lanes;
 use crate::memory::{Shared, with_scratch};
 
 /// Writes outputs and logarithms of sums.

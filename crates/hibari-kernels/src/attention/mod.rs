@@ -6,7 +6,6 @@
 
 mod backward;
 mod forward;
-pub(crate) mod lanes;
 mod product;
 mod softmax;
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! The f32 matrix product of small operands that attention is made of, in tiles that stay in registers.
 
-use super::lanes::{Lanes, Task};
+use crate::lanes::{Lanes, Task};
 
 /// Rows of a tile.
 pub(super) const ROWS: usize = 6;

@@ -2,7 +2,7 @@
 
 use std::f32::consts::{LN_2, LOG2_E};
 
-use super::lanes::{self, Lanes, Task};
+use crate::lanes::{self, Lanes, Task};
 
 /// Turns rows of scores into weights that still lack the division by their sum.
 ///

@@ -64,6 +64,9 @@ pub(crate) trait Lanes: Copy + Send + Sync {
     /// Adds the low nine bits of `n` to the sign and exponent of `v`.
     fn add_exponent(self, v: Self::V, n: Self::V) -> Self::V;
 
+    /// Swaps neighbouring lanes.
+    fn swap_pairs(self, v: Self::V) -> Self::V;
+
     /// Transposes `rows <= N` rows of `N` floats, `stride` apart, to `N` rows of `N`, `pitch` apart; missing columns are
     /// zero.
     ///
@@ -204,6 +207,11 @@ impl Lanes for Scalar {
     fn add_exponent(self, v: [f32; 8], n: [f32; 8]) -> [f32; 8] {
         std::array::from_fn(|i| f32::from_bits(v[i].to_bits().wrapping_add(n[i].to_bits() << 23)))
     }
+
+    #[inline(always)]
+    fn swap_pairs(self, v: [f32; 8]) -> [f32; 8] {
+        std::array::from_fn(|i| v[i ^ 1])
+    }
 }
 
 /// Implements [`Lanes`] with the intrinsics of one instruction set.
@@ -212,12 +220,12 @@ macro_rules! lanes {
     (
         $token:ty, $features:literal, $v:ident x $n:literal, $wide:literal,
         [$splat:ident $load:ident $store:ident $add:ident $sub:ident $mul:ident $fma:ident $max:ident]
-        [$bits:ident $floats:ident $shift:ident $plus:ident]
+        [$bits:ident $floats:ident $shift:ident $plus:ident $permute:ident]
         { $($own:tt)* }
     ) => {
         const _: () = {
             use std::arch::x86_64::{
-                $add, $bits, $floats, $fma, $load, $max, $mul, $plus, $shift, $splat, $store, $sub, $v,
+                $add, $bits, $floats, $fma, $load, $max, $mul, $permute, $plus, $shift, $splat, $store, $sub, $v,
             };
 
             #[target_feature(enable = $features)]
@@ -291,6 +299,12 @@ macro_rules! lanes {
                     unsafe { $floats($plus($bits(v), $shift::<23>($bits(n)))) }
                 }
 
+                #[inline(always)]
+                fn swap_pairs(self, v: $v) -> $v {
+                    // SAFETY: as above.
+                    unsafe { $permute::<0b10_11_00_01>(v) }
+                }
+
                 $($own)*
             }
         };
@@ -302,7 +316,8 @@ lanes! {
     crate::isa::Avx2, "avx2,fma", __m256 x 8, 2,
     [_mm256_set1_ps _mm256_loadu_ps _mm256_storeu_ps _mm256_add_ps _mm256_sub_ps _mm256_mul_ps
      _mm256_fmadd_ps _mm256_max_ps]
-    [_mm256_castps_si256 _mm256_castsi256_ps _mm256_slli_epi32 _mm256_add_epi32]
+    [_mm256_castps_si256 _mm256_castsi256_ps _mm256_slli_epi32 _mm256_add_epi32
+     _mm256_permute_ps]
     {}
 }
 
@@ -311,7 +326,8 @@ lanes! {
     crate::isa::Avx512Bf16, "avx512f", __m512 x 16, 4,
     [_mm512_set1_ps _mm512_loadu_ps _mm512_storeu_ps _mm512_add_ps _mm512_sub_ps _mm512_mul_ps
      _mm512_fmadd_ps _mm512_max_ps]
-    [_mm512_castps_si512 _mm512_castsi512_ps _mm512_slli_epi32 _mm512_add_epi32]
+    [_mm512_castps_si512 _mm512_castsi512_ps _mm512_slli_epi32 _mm512_add_epi32
+     _mm512_permute_ps]
     {
         #[inline(always)]
         unsafe fn transpose(
