@@ -9,13 +9,16 @@
 )]
 
 pub mod activation;
+pub mod attention;
 pub mod conv;
 pub mod isa;
+mod lanes;
 pub mod matmul;
 pub mod measure;
 pub mod memory;
 pub mod norm;
 pub mod optimiser;
+pub mod rope;
 #[cfg(test)]
 mod testing;
 pub mod threads;
