@@ -3,6 +3,7 @@
 pub mod grammar;
 pub mod grounding;
 pub mod random;
+pub mod render;
 pub mod sample;
 pub mod script;
 pub mod slots;
