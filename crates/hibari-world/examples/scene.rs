@@ -180,8 +180,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     for (name, scene) in [("street", street()), ("park", park())] {
         let n_triangles: usize =
             scene.instances.iter().map(|instance| instance.mesh.triangles.len()).sum();
-        save_png(&folder.join(format!("{name}.png")), &renderer.render(&scene, 256, 144))?;
-        save_png(&folder.join(format!("{name}-large.png")), &renderer.render(&scene, 768, 432))?;
+        save_still(&folder.join(format!("{name}.png")), &renderer.render(&scene, 256, 144), None)?;
+        save_still(&folder.join(format!("{name}-large.png")), &renderer.render(&scene, 768, 432), None)?;
         let mut best = f64::INFINITY;
         for _ in 0..60 {
             let start = Instant::now();

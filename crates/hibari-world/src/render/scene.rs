@@ -187,7 +187,7 @@ pub struct Scene {
     pub lamps: Vec<Lamp>,
     /// Colour into which distance fades.
     pub fog_colour: Vec3,
-    /// How fast, per metre; 0 for none.
+    /// How fast, per metre; 0 for none: at `0.8 / fog_density` metres half of a colour is left.
     pub fog_density: f32,
     /// The endless plane y = 0, never an instance.
     pub ground: Surface,
@@ -215,7 +215,7 @@ impl Scene {
             ambient_down: Vec3::new(0.24, 0.23, 0.20),
             lamps: Vec::new(),
             fog_colour: Vec3::new(0.68, 0.82, 0.95),
-            fog_density: 0.012,
+            fog_density: 0.016,
             ground: Surface::matte(Vec3::splat(0.5)),
             mirror: 0.0,
             instances: Vec::new(),
@@ -239,7 +239,7 @@ impl Scene {
             ambient_down: Vec3::new(0.12, 0.10, 0.12),
             lamps: Vec::new(),
             fog_colour: Vec3::new(0.035, 0.040, 0.11),
-            fog_density: 0.02,
+            fog_density: 0.025,
             ground: Surface::matte(Vec3::splat(0.12)),
             mirror: 0.0,
             instances: Vec::new(),

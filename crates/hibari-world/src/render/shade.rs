@@ -131,8 +131,10 @@ impl Light {
 
     /// What is left of a colour at a distance.
     pub(crate) fn fogged(&self, colour: Vec3A, distance: f32) -> Vec3A {
-        // 1 - 1/exp(t), with the exponential's first terms: close enough, and the same bits everywhere.
+        // 1 - exp(-t^2), so that what is near stays clear; the exponential's first terms are close enough, and have
+        // the same bits everywhere.
         let t = self.fog_density * distance;
+        let t = t * t;
         let fog = 1.0 - 1.0 / (1.0 + t * (1.0 + t * (0.5 + t * 0.2)));
         colour + (self.fog_colour - colour) * fog
     }
