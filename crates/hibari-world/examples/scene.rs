@@ -181,7 +181,11 @@ fn main() -> Result<(), Box<dyn Error>> {
         let n_triangles: usize =
             scene.instances.iter().map(|instance| instance.mesh.triangles.len()).sum();
         save_still(&folder.join(format!("{name}.png")), &renderer.render(&scene, 256, 144), None)?;
-        save_still(&folder.join(format!("{name}-large.png")), &renderer.render(&scene, 768, 432), None)?;
+        save_still(
+            &folder.join(format!("{name}-large.png")),
+            &renderer.render(&scene, 768, 432),
+            None,
+        )?;
         let mut best = f64::INFINITY;
         for _ in 0..60 {
             let start = Instant::now();

@@ -96,24 +96,33 @@ impl Tone {
 
     /// Writes a frame: `linear` plus the bloom, in rows of `width`.
     pub(crate) fn encode(&self, linear: &[Vec3A], bloom: &Bloom, width: usize, rgb: &mut [u8]) {
+        let columns: Vec<_> = (0..width).map(|x| between(x, bloom.width)).collect();
+        let mut glow = vec![Vec3A::ZERO; bloom.width];
         for (y, (row, bytes)) in linear.chunks(width).zip(rgb.chunks_mut(3 * width)).enumerate() {
             let (top, bottom, part) = between(y, bloom.height);
-            for (x, (&colour, bytes)) in row.iter().zip(bytes.chunks_mut(3)).enumerate() {
-                let mut colour = colour;
-                if bloom.any {
-                    let (left, right, across) = between(x, bloom.width);
-                    let at = |row: usize| {
-                        bloom.light[row * bloom.width + left]
-                            .lerp(bloom.light[row * bloom.width + right], across)
-                    };
-                    colour += at(top).lerp(at(bottom), part) * BLOOM;
-                }
-                let roots = colour.clamp(Vec3A::ZERO, Vec3A::splat(BRIGHTEST));
-                for (byte, value) in bytes.iter_mut().zip(roots.to_array()) {
-                    *byte = self.bytes[(value.sqrt() * N_SQUARE as f32 + 0.5) as usize];
-                }
+            for (x, glow) in glow.iter_mut().enumerate() {
+                let (upper, lower) =
+                    (bloom.light[top * bloom.width + x], bloom.light[bottom * bloom.width + x]);
+                *glow = upper.lerp(lower, part) * BLOOM;
+            }
+            for ((&colour, bytes), &(left, right, across)) in
+                row.iter().zip(bytes.chunks_exact_mut(3)).zip(&columns)
+            {
+                let colour = colour + glow[left].lerp(glow[right], across);
+                let [red, green, blue] =
+                    colour.clamp(Vec3A::ZERO, Vec3A::splat(BRIGHTEST)).to_array();
+                bytes[0] = self.byte(red);
+                bytes[1] = self.byte(green);
+                bytes[2] = self.byte(blue);
             }
         }
+    }
+
+    /// The byte of a linear value between 0 and `BRIGHTEST`.
+    fn byte(&self, linear: f32) -> u8 {
+        // Above 2^23 the last bit of a float counts ones: the sum rounds, and its low bits are the whole number.
+        let index = (linear.sqrt() * N_SQUARE as f32 + 8_388_608.0).to_bits() & 0xffff;
+        self.bytes[index as usize]
     }
 }
 

@@ -282,6 +282,16 @@ impl Renderer {
     ) -> ((Vec3A, f32), u8) {
         let (left, top) = (x as f32, y as f32);
         let ray = shot.camera.ray(&shot.lens, left + 0.5, top + 0.5);
+        if nearest == [nearest[0]; 4] {
+            let triangle = &self.samples.triangles[nearest[0] as usize - 1];
+            let hit = Hit {
+                ray,
+                eye: shot.camera.eye,
+                at: triangle.at(2.0 * left + 1.0, 2.0 * top + 1.0),
+            };
+            let index = triangle.instance as usize;
+            return (shot.instance(&self.parts, index, &hit), shot.scene.instances[index].entity);
+        }
         let instance_of = |id: u32| match id {
             0 => usize::MAX,
             id => self.samples.triangles[id as usize - 1].instance as usize,
@@ -332,7 +342,7 @@ impl Renderer {
         } else {
             (Vec3A::ZERO, 0.0)
         };
-        let down = (-ray.y).max(0.25 / shot.lens.focal);
+        let down = (-ray.y).max(0.25 * shot.lens.pixel);
         (
             sky + (self.ground(shot, x, y, ray, shot.camera.eye.y / down) - sky) * below,
             bloom * (1.0 - below),
@@ -348,7 +358,7 @@ impl Renderer {
         let mut position = shot.camera.eye + ray * depth;
         position.y = 0.0;
         // A pixel is longer on the ground the flatter it is seen.
-        let detail = depth / lens.focal / to_eye.y.max(0.02).sqrt();
+        let detail = depth * lens.pixel / to_eye.y.max(0.02).sqrt();
         let shadow: u8 = [0, 1, 2 * width, 2 * width + 1]
             .iter()
             .map(|step| self.shadow[4 * y * width + 2 * x + step])
@@ -409,7 +419,7 @@ impl Shot<'_> {
                 &surface.pattern,
                 colour,
                 to_own.transform_point3a(position),
-                depth / self.lens.focal,
+                depth * self.lens.pixel,
             );
         }
         // What is close to the ground and looks down gets less light from the sky.

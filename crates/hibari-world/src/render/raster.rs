@@ -38,16 +38,15 @@ impl Camera {
 
     /// The picture plane at a resolution.
     pub(crate) fn lens(self, width: usize, height: usize) -> Lens {
-        Lens {
-            centre: Vec2::new(0.5 * width as f32, 0.5 * height as f32),
-            focal: 0.5 * height as f32 / self.tangent,
-        }
+        let focal = 0.5 * height as f32 / self.tangent;
+        let centre = Vec2::new(0.5 * width as f32, 0.5 * height as f32);
+        Lens { centre, focal, pixel: 1.0 / focal }
     }
 
     /// Direction through a point of the picture; its part along `forward` is 1.
     pub(crate) fn ray(self, lens: &Lens, x: f32, y: f32) -> Vec3A {
-        let across = (x - lens.centre.x) / lens.focal;
-        let down = (y - lens.centre.y) / lens.focal;
+        let across = (x - lens.centre.x) * lens.pixel;
+        let down = (y - lens.centre.y) * lens.pixel;
         self.forward + self.right * across - self.up * down
     }
 }
@@ -57,6 +56,8 @@ impl Camera {
 pub(crate) struct Lens {
     centre: Vec2,
     pub(crate) focal: f32,
+    /// Size of a pixel at a distance of 1: the inverse of `focal`.
+    pub(crate) pixel: f32,
 }
 
 impl Lens {

@@ -256,22 +256,42 @@ fn power_32(x: f32) -> f32 {
 
 /// A number in 0..1 that belongs to a cell of the plane.
 fn hash(x: f32, y: f32) -> f32 {
-    let mut bits = (x as i32).wrapping_mul(0x2c1b_3c6d) ^ (y as i32).wrapping_mul(0x297a_2d39);
+    hash_cell(x as i32, y as i32)
+}
+
+const fn hash_cell(x: i32, y: i32) -> f32 {
+    let mut bits = x.wrapping_mul(0x2c1b_3c6d) ^ y.wrapping_mul(0x297a_2d39);
     bits = (bits ^ (bits >> 15)).wrapping_mul(0x2c1b_3c6d);
     bits = (bits ^ (bits >> 13)).wrapping_mul(0x297a_2d39);
     ((bits ^ (bits >> 16)) & 0xffff) as f32 * (1.0 / 65535.0)
 }
 
-/// Smooth value noise on cells of size 1, 0..1.
+/// Side of the tile of random values that the noise repeats; a power of two.
+const TILE: usize = 64;
+
+/// The values of the noise at whole positions.
+static GRAIN: [f32; TILE * TILE] = {
+    let mut values = [0.0; TILE * TILE];
+    let mut i = 0;
+    while i < values.len() {
+        values[i] = hash_cell((i % TILE) as i32, (i / TILE) as i32);
+        i += 1;
+    }
+    values
+};
+
+/// Smooth value noise on cells of size 1, 0..1; it repeats after 64 cells.
 pub(crate) fn noise(at: Vec2) -> f32 {
-    let cell = Vec2::new(floor(at.x), floor(at.y));
-    let part = at - cell;
+    let (x, y) = (floor(at.x), floor(at.y));
+    let part = at - Vec2::new(x, y);
     let weight = part * part * (3.0 - 2.0 * part);
-    let row = |y: f32| {
-        let (left, right) = (hash(cell.x, y), hash(cell.x + 1.0, y));
-        left + (right - left) * weight.x
+    let (left, top) = (x as i32 as usize % TILE, y as i32 as usize % TILE);
+    let (right, bottom) = ((left + 1) % TILE, (top + 1) % TILE);
+    let row = |y: usize| {
+        let (first, second) = (GRAIN[y * TILE + left], GRAIN[y * TILE + right]);
+        first + (second - first) * weight.x
     };
-    let (low, high) = (row(cell.y), row(cell.y + 1.0));
+    let (low, high) = (row(top), row(bottom));
     low + (high - low) * weight.y
 }
 
