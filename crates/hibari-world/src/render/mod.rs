@@ -250,7 +250,9 @@ impl Renderer {
     fn shade(&mut self, shot: &Shot<'_>) {
         let (width, height) = (shot.width, shot.height);
         self.linear.clear();
+        self.linear.reserve(width * height);
         self.entities.clear();
+        self.entities.reserve(width * height);
         self.bloom.clear(width, height);
         for y in 0..height {
             for x in 0..width {

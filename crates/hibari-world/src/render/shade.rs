@@ -193,27 +193,43 @@ pub(crate) fn pattern(pattern: &Pattern, colour: Vec3A, at: Vec3A, detail: f32) 
             let side = z.abs() - half_width;
             let spread = 0.5 / detail.max(1e-3);
             let paved = (side * spread + 0.5).clamp(0.0, 1.0);
-            let kerb = (1.0 - (side - 0.1).abs() / (0.1 + detail)).clamp(0.0, 1.0);
-            let dash = (triangle(x / 1.5) * 1.5 * spread + 0.5).clamp(0.0, 1.0);
-            let line = ((0.07 - z.abs()) * spread + 0.5).clamp(0.0, 1.0) * dash;
-            let rough = 1.0 + 0.16 * (noise(plane * 1.7) - 0.5);
-            let road = colour * rough + (Vec3A::splat(0.75) - colour) * (0.6 * line);
-            let tile = |x: f32| {
-                let part = x / 0.9 - floor(x / 0.9);
-                1.0 - (part.min(1.0 - part) * 0.9 / (0.03 + 0.7 * detail)).min(1.0)
+            let road = || {
+                let dash = (triangle(x / 1.5) * 1.5 * spread + 0.5).clamp(0.0, 1.0);
+                let line = ((0.07 - z.abs()) * spread + 0.5).clamp(0.0, 1.0) * dash;
+                let rough = 1.0 + 0.16 * (noise(plane * 1.7) - 0.5);
+                colour * rough + (Vec3A::splat(0.75) - colour) * (0.6 * line)
             };
-            let joint = tile(x).max(tile(z - half_width)) * keep(0.5);
-            let tiles = Vec3A::from(pavement) * (1.0 - 0.22 * joint + 0.25 * kerb);
-            road + (tiles - road) * paved
+            let tiles = || {
+                let kerb = (1.0 - (side - 0.1).abs() / (0.1 + detail)).clamp(0.0, 1.0);
+                let joint = |x: f32| {
+                    let part = x / 0.9 - floor(x / 0.9);
+                    1.0 - (part.min(1.0 - part) * 0.9 / (0.03 + 0.7 * detail)).min(1.0)
+                };
+                let joint = joint(x).max(joint(z - half_width)) * keep(0.5);
+                Vec3A::from(pavement) * (1.0 - 0.22 * joint + 0.25 * kerb)
+            };
+            between(road, tiles, paved)
         }
         Pattern::Path { along, offset, half_width, second } => {
             let way = plane.dot(along.perp()) - offset;
             let sway = 0.25 * half_width * (noise(plane * 0.6) - 0.5);
             let spread = 0.5 / detail.max(0.03);
             let part = ((half_width + sway - way.abs()) * spread + 0.5).clamp(0.0, 1.0);
-            let grass = colour * (0.86 + 0.28 * mottle(plane, 0.8, keep(0.8)));
-            grass + (Vec3A::from(second) * (0.93 + 0.14 * noise(plane * 2.0)) - grass) * part
+            let grass = || colour * (0.86 + 0.28 * mottle(plane, 0.8, keep(0.8)));
+            let path = || Vec3A::from(second) * (0.93 + 0.14 * noise(plane * 2.0));
+            between(grass, path, part)
         }
+    }
+}
+
+/// A blend of two colours, of which only those are computed that show.
+fn between(first: impl FnOnce() -> Vec3A, second: impl FnOnce() -> Vec3A, part: f32) -> Vec3A {
+    if part <= 0.0 {
+        first()
+    } else if part >= 1.0 {
+        second()
+    } else {
+        first().lerp(second(), part)
     }
 }
 
