@@ -15,9 +15,8 @@ const N_STILLS: u64 = 24;
 
 fn main() -> Result<(), MediaError> {
     let args: Vec<String> = std::env::args().collect();
-    let number = |idx: usize, usual: u32| {
-        args.get(idx).and_then(|text| text.parse().ok()).unwrap_or(usual)
-    };
+    let number =
+        |idx: usize, usual: u32| args.get(idx).and_then(|text| text.parse().ok()).unwrap_or(usual);
     let (first, width, height) = (u64::from(number(2, 0)), number(3, 256), number(4, 144));
     let form = ClipForm { width, height, fps: 12, frames: 24 };
     let mut renderer = ClipRenderer::new();

@@ -56,19 +56,51 @@ impl Dog {
         let mut model = Model::default();
         let along = turned(FRAC_PI_2, 0.0, 0.0, Vec3::ZERO);
         model.add(BODY, &Mesh::capsule(0.215, 0.52, 12), along, fur);
-        model.add(BODY, &ball, scaled(Vec3::new(0.225, 0.25, 0.22), Vec3::new(0.0, 0.02, 0.26)), fur);
+        model.add(
+            BODY,
+            &ball,
+            scaled(Vec3::new(0.225, 0.25, 0.22), Vec3::new(0.0, 0.02, 0.26)),
+            fur,
+        );
         let neck = turned(0.75, 0.0, 0.0, Vec3::new(0.0, 0.18, 0.37));
         model.add(BODY, &Mesh::capsule(0.14, 0.20, 8), neck, fur);
         for bone in LEG {
-            model.add(bone, &Mesh::capsule(0.085, LEG_LENGTH - 0.08, 8), at(0.0, -0.5 * LEG_LENGTH + 0.02, 0.0), fur);
-            let paw = scaled(Vec3::new(0.10, 0.065, 0.125), Vec3::new(0.0, -LEG_LENGTH + 0.03, 0.035));
+            model.add(
+                bone,
+                &Mesh::capsule(0.085, LEG_LENGTH - 0.08, 8),
+                at(0.0, -0.5 * LEG_LENGTH + 0.02, 0.0),
+                fur,
+            );
+            let paw =
+                scaled(Vec3::new(0.10, 0.065, 0.125), Vec3::new(0.0, -LEG_LENGTH + 0.03, 0.035));
             model.add(bone, &small, paw, pale);
         }
-        model.add(HEAD, &ball, scaled(Vec3::new(0.25, 0.235, 0.23), Vec3::new(0.0, 0.10, 0.05)), fur);
-        model.add(HEAD, &ball, scaled(Vec3::new(0.125, 0.105, 0.17), Vec3::new(0.0, 0.03, 0.27)), pale);
-        model.add(HEAD, &small, scaled(Vec3::new(0.06, 0.045, 0.04), Vec3::new(0.0, 0.075, 0.425)), ink);
-        model.add(HEAD, &small, scaled(Vec3::new(0.05, 0.02, 0.06), Vec3::new(0.0, -0.06, 0.35)), Surface::matte(LIPS));
-        let eye = if colour.element_sum() < 0.15 { Surface::glossy(contrast(colour), 0.5) } else { ink };
+        model.add(
+            HEAD,
+            &ball,
+            scaled(Vec3::new(0.25, 0.235, 0.23), Vec3::new(0.0, 0.10, 0.05)),
+            fur,
+        );
+        model.add(
+            HEAD,
+            &ball,
+            scaled(Vec3::new(0.125, 0.105, 0.17), Vec3::new(0.0, 0.03, 0.27)),
+            pale,
+        );
+        model.add(
+            HEAD,
+            &small,
+            scaled(Vec3::new(0.06, 0.045, 0.04), Vec3::new(0.0, 0.075, 0.425)),
+            ink,
+        );
+        model.add(
+            HEAD,
+            &small,
+            scaled(Vec3::new(0.05, 0.02, 0.06), Vec3::new(0.0, -0.06, 0.35)),
+            Surface::matte(LIPS),
+        );
+        let eye =
+            if colour.element_sum() < 0.15 { Surface::glossy(contrast(colour), 0.5) } else { ink };
         for side in [1.0, -1.0] {
             let place = Vec3::new(side * 0.115, 0.155, 0.235);
             model.add(HEAD, &small, scaled(Vec3::new(0.038, 0.052, 0.03), place), eye);
@@ -116,11 +148,13 @@ impl Dog {
         let body = root * turned(pitch, 0.0, 0.0, middle);
         let look = if moment.yaw.abs() > 3.0 { 0.0 } else { -0.45 * moment.yaw.clamp(-1.0, 1.0) };
         let head_place = body.transform_point3(Vec3::new(0.0, 0.27, 0.44));
-        let nod = 0.06 * sine(0.35 * moment.secs) + if moment.action == Action::Run { 0.1 } else { 0.0 };
+        let nod =
+            0.06 * sine(0.35 * moment.secs) + if moment.action == Action::Run { 0.1 } else { 0.0 };
         let tilt = 0.10 * sine(0.21 * moment.secs);
         let head = turned(nod, moment.yaw + look, tilt, head_place);
         let wag = 0.55 * sine(2.0 * moment.secs);
-        let tail = body * turned(if sits { -1.35 } else { -0.75 }, 0.0, wag, Vec3::new(0.0, 0.12, -0.42));
+        let tail =
+            body * turned(if sits { -1.35 } else { -0.75 }, 0.0, wag, Vec3::new(0.0, 0.12, -0.42));
         let mut bones = [Affine3A::IDENTITY; N_BONES];
         (bones[BODY], bones[HEAD], bones[TAIL]) = (body, head, tail);
         let forward = root.transform_vector3(Vec3::Z);

@@ -30,8 +30,9 @@ impl Pedestrian {
         let coat = random.chance(0.5);
         let low = if coat { 0.24 } else { 0.40 };
         let flare = if coat { 0.24 } else { 0.17 };
-        let profile = [(0.0, low), (flare, low), (0.18, 0.62), (0.20, 0.86), (0.08, 0.99), (0.0, 1.0)]
-            .map(|(radius, y)| Vec2::new(radius, y));
+        let profile =
+            [(0.0, low), (flare, low), (0.18, 0.62), (0.20, 0.86), (0.08, 0.99), (0.0, 1.0)]
+                .map(|(radius, y)| Vec2::new(radius, y));
         let flat = Affine3A::from_scale(Vec3::new(1.0, 1.0, 0.75));
         model.add(BODY, &Mesh::lathe(&profile, 8), flat, cloth);
         for side in [-1.0, 1.0] {
@@ -44,7 +45,12 @@ impl Pedestrian {
         model.add(BODY, &Mesh::capsule(0.25, long, 10), at(0.0, 1.28 - 0.5 * long, -0.06), hair);
         let trousers = Surface::matte(linear(random.pick(Colour::ALL)).lerp(INK, 0.4));
         for bone in LEG {
-            model.add(bone, &Mesh::capsule(0.08, HIP_Y - 0.10, 6), at(0.0, -0.5 * HIP_Y, 0.0), trousers);
+            model.add(
+                bone,
+                &Mesh::capsule(0.08, HIP_Y - 0.10, 6),
+                at(0.0, -0.5 * HIP_Y, 0.0),
+                trousers,
+            );
         }
         Self { model: model.without_shadow() }
     }

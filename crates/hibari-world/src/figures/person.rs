@@ -72,7 +72,12 @@ impl Person {
             Action::Run => RUN.step(moment.distance, moment.stride, offset),
             Action::Jump => {
                 let tuck = airborne(moment.jump);
-                Step { forward: -0.06 * tuck, height: 0.10 * tuck, pitch: 0.5 * tuck, stands: false }
+                Step {
+                    forward: -0.06 * tuck,
+                    height: 0.10 * tuck,
+                    pitch: 0.5 * tuck,
+                    stands: false,
+                }
             }
             _ => Step { forward: 0.0, height: 0.0, pitch: 0.0, stands: true },
         })
@@ -98,8 +103,8 @@ impl Person {
             let arm = &pose.arms[side];
             // First the swing forward, then the lift to the side.
             let upper = torso * turned(-arm.swing, 0.0, SIDES[side] * arm.lift, shoulder);
-            let fore = upper
-                * turned(-arm.bend, 0.0, SIDES[side] * arm.side_bend, Vec3::NEG_Y * ARM_HALF);
+            let fore =
+                upper * turned(-arm.bend, 0.0, SIDES[side] * arm.side_bend, Vec3::NEG_Y * ARM_HALF);
             (bones[UPPER_ARM[side]], bones[FOREARM[side]]) = (upper, fore);
 
             let hip = pelvis.transform_point3(Vec3::new(SIDES[side] * self.hip, -0.02, 0.0));
@@ -368,7 +373,8 @@ fn add_legs(model: &mut Model, woman: bool, outfit: &Outfit) {
         let shin_place = if boots { at(0.0, -0.55 * LEG_HALF, 0.0) } else { place };
         model.add(SHIN[side], &shin, shin_place, if boots { leather } else { cloth });
         let foot = Mesh::sphere(1.0, 10);
-        let size = if boots { Vec3::new(0.095, 0.085, 0.165) } else { Vec3::new(0.088, 0.072, 0.155) };
+        let size =
+            if boots { Vec3::new(0.095, 0.085, 0.165) } else { Vec3::new(0.088, 0.072, 0.155) };
         model.add(FOOT[side], &foot, scaled(size, Vec3::new(0.0, size.y * 0.9, 0.045)), leather);
     }
 }
@@ -400,7 +406,8 @@ fn add_head(model: &mut Model, woman: bool, outfit: &Outfit) {
         }
     }
     let mouth = Vec3::new(0.0, middle.y - 0.135, 0.222);
-    let mouth_size = if woman { Vec3::new(0.042, 0.022, 0.02) } else { Vec3::new(0.062, 0.018, 0.02) };
+    let mouth_size =
+        if woman { Vec3::new(0.042, 0.022, 0.02) } else { Vec3::new(0.062, 0.018, 0.02) };
     model.add(HEAD, &ball, scaled(mouth_size, mouth), Surface::matte(LIPS));
     add_hair(model, woman, outfit, middle);
     if let Some(colour) = outfit.item(Item::Sunglasses) {
@@ -414,8 +421,21 @@ fn add_head(model: &mut Model, woman: bool, outfit: &Outfit) {
     }
     if let Some(colour) = outfit.item(Item::Hat) {
         let felt = Surface::matte(linear(colour));
-        let profile = [(0.0, 0.0), (0.40, 0.0), (0.41, 0.025), (0.285, 0.055), (0.255, 0.20), (0.17, 0.245), (0.0, 0.255)];
-        model.add(HEAD, &flat_lathe(&profile, 1.0), turned(-0.12, 0.0, 0.0, middle + Vec3::new(0.0, 0.125, -0.015)), felt);
+        let profile = [
+            (0.0, 0.0),
+            (0.40, 0.0),
+            (0.41, 0.025),
+            (0.285, 0.055),
+            (0.255, 0.20),
+            (0.17, 0.245),
+            (0.0, 0.255),
+        ];
+        model.add(
+            HEAD,
+            &flat_lathe(&profile, 1.0),
+            turned(-0.12, 0.0, 0.0, middle + Vec3::new(0.0, 0.125, -0.015)),
+            felt,
+        );
     }
 }
 
@@ -438,20 +458,31 @@ fn add_hair(model: &mut Model, woman: bool, outfit: &Outfit, middle: Vec3) {
         Mesh::lathe(&profile, 16)
     };
     let tip = if woman { -0.62 } else { -0.42 };
-    model.add(HEAD, &bowl(0.02), turned(tip, 0.0, 0.0, middle + Vec3::new(0.0, 0.02, -0.012)), hair);
+    model.add(
+        HEAD,
+        &bowl(0.02),
+        turned(tip, 0.0, 0.0, middle + Vec3::new(0.0, 0.02, -0.012)),
+        hair,
+    );
     let ball = Mesh::sphere(1.0, 10);
     if woman {
         let back = Vec3::new(0.0, middle.y - 0.16, -0.125);
         model.add(HEAD, &ball, scaled(Vec3::new(0.265, 0.36, 0.17), back), hair);
         for side in SIDES {
             let lock = Mesh::capsule(0.062, 0.24, 8);
-            let place = turned(0.0, 0.0, side * 0.08, Vec3::new(side * 0.252, middle.y - 0.10, 0.035));
+            let place =
+                turned(0.0, 0.0, side * 0.08, Vec3::new(side * 0.252, middle.y - 0.10, 0.035));
             model.add(HEAD, &lock, place, hair);
         }
         // A fringe parted to one side.
         let fringe = Mesh::capsule(0.055, 0.20, 8);
         for side in SIDES {
-            let place = turned(0.35, 0.0, side * (FRAC_PI_2 - 0.5), Vec3::new(side * 0.105, middle.y + 0.145, 0.185));
+            let place = turned(
+                0.35,
+                0.0,
+                side * (FRAC_PI_2 - 0.5),
+                Vec3::new(side * 0.105, middle.y + 0.145, 0.185),
+            );
             model.add(HEAD, &fringe, place, hair);
         }
     } else {

@@ -66,7 +66,7 @@ impl Look {
             Light::Night => {
                 let mut scene = Scene::night(view);
                 scene.sky.disc = Some(Disc {
-                    direction: Vec3::new(0.20, 0.19, -1.0).normalize(),
+                    direction: Vec3::new(0.24, 0.13, -1.0).normalize(),
                     colour: Vec3::new(1.0, 0.96, 0.82),
                     radius: 0.035,
                 });

@@ -21,7 +21,7 @@ const LEAVES: [Vec3; 3] =
 pub(super) fn build(look: &Look, random: &mut Random) -> Setting {
     let night = look.light == Light::Night;
     let wet = look.ground == Ground::Wet;
-    let dim = if night { 0.42 } else { 1.0 };
+    let dim = if night { 0.52 } else { 1.0 };
     let mut tile = Set::default();
     let n_trees: i8 = 9;
     for tree in 0..n_trees {
@@ -61,21 +61,36 @@ pub(super) fn build(look: &Look, random: &mut Random) -> Setting {
         tile.add(Kind::Flat, &Mesh::sphere(0.17, 8), at(x, 2.4, z), light);
     }
     let mut far = Set::default();
-    for (x, z, width, height) in [(-17.0, -36.0, 19.0, 6.5), (13.0, -40.0, 24.0, 8.0), (36.0, -34.0, 15.0, 5.0), (-42.0, -36.0, 16.0, 6.0)] {
+    for (x, z, width, height) in [
+        (-17.0, -36.0, 19.0, 6.5),
+        (13.0, -40.0, 24.0, 8.0),
+        (36.0, -34.0, 15.0, 5.0),
+        (-42.0, -36.0, 16.0, 6.0),
+    ] {
         let hill = Surface::matte(Vec3::new(0.12, 0.30, 0.10) * dim);
-        far.add(Kind::Flat, &Mesh::sphere(1.0, 16), scaled(Vec3::new(width, height, 6.0), Vec3::new(x, -0.5, z)), hill);
+        far.add(
+            Kind::Flat,
+            &Mesh::sphere(1.0, 16),
+            scaled(Vec3::new(width, height, 6.0), Vec3::new(x, -0.5, z)),
+            hill,
+        );
     }
     let along = if look.way == Way::Across { Vec2::X } else { Vec2::Y };
     let damp = if wet { 0.6 } else { 1.0 };
-    base.ground = Surface::matte(Vec3::new(0.15, 0.36, 0.07) * dim * damp).with_pattern(Pattern::Path {
-        along,
-        offset: 0.0,
-        half_width: 1.15,
-        second: Vec3::new(0.50, 0.38, 0.24) * dim * damp,
-    });
+    base.ground =
+        Surface::matte(Vec3::new(0.15, 0.36, 0.07) * dim * damp).with_pattern(Pattern::Path {
+            along,
+            offset: 0.0,
+            half_width: 1.15,
+            second: Vec3::new(0.50, 0.38, 0.24) * dim * damp,
+        });
     base.mirror = if wet { 0.5 } else { 0.0 };
     if night {
-        let place = if look.way == Way::Across { Vec3::new(-2.7, 2.2, -1.5) } else { Vec3::new(1.7, 2.2, -1.0) };
+        let place = if look.way == Way::Across {
+            Vec3::new(-2.7, 2.2, -1.5)
+        } else {
+            Vec3::new(1.7, 2.2, -1.0)
+        };
         base.lamps.push(Lamp { position: place, colour: WARM_LIGHT * 0.5, reach: 6.5 });
     }
     Setting { base, tile, far, period: PERIOD, way: look.way }

@@ -66,9 +66,12 @@ pub(super) fn build(look: &Look, random: &mut Random) -> Setting {
         (true, true) => 0.045,
     };
     let mut base = look.base();
-    base.ground = Surface::matte(Vec3::new(shade, shade, 1.08 * shade)).with_pattern(
-        Pattern::Street { along, half_width: KERB, pavement: Vec3::splat(1.9 * shade) },
-    );
+    base.ground =
+        Surface::matte(Vec3::new(shade, shade, 1.08 * shade)).with_pattern(Pattern::Street {
+            along,
+            half_width: KERB,
+            pavement: Vec3::splat(1.9 * shade),
+        });
     base.mirror = if wet { 0.62 } else { 0.0 };
     if night {
         base.fog_colour = Vec3::new(0.055, 0.028, 0.085);
@@ -116,10 +119,18 @@ fn house(set: &mut Set, x: f32, width: f32, night: bool, random: &mut Random) {
     let wall = Surface::matte(random.pick(&WALLS) * dim);
     let height = random.range(5.0, 9.5);
     let depth = 2.0;
-    set.add(Kind::Flat, &board(width - 0.04, height, depth), at(x, 0.5 * height, -FRONT - 0.5 * depth), wall);
+    set.add(
+        Kind::Flat,
+        &board(width - 0.04, height, depth),
+        at(x, 0.5 * height, -FRONT - 0.5 * depth),
+        wall,
+    );
     // The shop: a wide window and an awning.
     let inside = if night {
-        Surface::glowing(random.pick(&[WARM_LIGHT, Vec3::new(1.0, 0.60, 0.25), Vec3::new(0.65, 0.85, 1.0)]), 0.85)
+        Surface::glowing(
+            random.pick(&[WARM_LIGHT, Vec3::new(1.0, 0.60, 0.25), Vec3::new(0.65, 0.85, 1.0)]),
+            0.85,
+        )
     } else {
         Surface::glossy(GLASS * 2.2, 0.3)
     };
@@ -128,8 +139,15 @@ fn house(set: &mut Set, x: f32, width: f32, night: bool, random: &mut Random) {
     let frame = Surface::matte(wall.colour * 0.45);
     set.add(Kind::Flat, &board(0.07, 1.2, 0.10), at(x, 0.85, -FRONT), frame);
     set.add(Kind::Flat, &board(width - 0.1, 0.26, 0.10), at(x, 0.13, -FRONT), frame);
-    let awning = Surface::matte(random.pick(&NEON).lerp(Vec3::splat(0.4), 0.35) * if night { 0.3 } else { 0.7 });
-    set.add(Kind::Flat, &board(shop + 0.3, 0.07, 0.7), turned(0.35, 0.0, 0.0, Vec3::new(x, 1.55, -FRONT + 0.3)), awning);
+    let awning = Surface::matte(
+        random.pick(&NEON).lerp(Vec3::splat(0.4), 0.35) * if night { 0.3 } else { 0.7 },
+    );
+    set.add(
+        Kind::Flat,
+        &board(shop + 0.3, 0.07, 0.7),
+        turned(0.35, 0.0, 0.0, Vec3::new(x, 1.55, -FRONT + 0.3)),
+        awning,
+    );
     windows(set, x, width, height, night, random);
     // Signs: one over the shop, most houses have one that stands out over the pavement.
     let glow = if night { 1.45 } else { 0.42 };
@@ -137,7 +155,12 @@ fn house(set: &mut Set, x: f32, width: f32, night: bool, random: &mut Random) {
         let colour = random.pick(&NEON);
         let phase = random.pick(&[0.0, 0.33, 0.66]);
         let glowing = Surface::glowing(colour, glow);
-        set.add(Kind::Pulsing(phase), &board(size.x, size.y, size.z), at(place.x, place.y, place.z), glowing);
+        set.add(
+            Kind::Pulsing(phase),
+            &board(size.x, size.y, size.z),
+            at(place.x, place.y, place.z),
+            glowing,
+        );
         // Letters: pale or dark blocks.
         let ink = if random.chance(0.6) {
             Surface::glowing(colour.lerp(Vec3::ONE, 0.75), glow)
@@ -151,25 +174,28 @@ fn house(set: &mut Set, x: f32, width: f32, night: bool, random: &mut Random) {
             let (dx, dy) = if upright { (0.0, s * size.y) } else { (s * size.x * 0.9, 0.0) };
             let side = 0.5 * size.x.min(size.y);
             let (w, h) = (side * random.range(0.6, 1.1), side * random.range(0.6, 1.1));
-            set.add(
-                Kind::Flat,
-                &board(w, h, size.z + 0.03),
-                at(place.x + dx, place.y + dy, place.z),
-                ink,
-            );
+            // What stands out over the pavement is read from both sides.
+            let (letter, z) = if upright {
+                (board(w, h, size.z + 0.03), place.z)
+            } else {
+                (Mesh::rectangle(w, h), place.z + 0.5 * size.z + 0.015)
+            };
+            set.add(Kind::Flat, &letter, at(place.x + dx, place.y + dy, z), ink);
         }
     };
     let over = Vec3::new(shop * random.range(0.7, 1.0), 0.42, 0.12);
     sign(set, over, Vec3::new(x, 1.98, -FRONT + 0.08), random);
     if random.chance(0.8) {
         let side = if random.chance(0.5) { 1.0 } else { -1.0 };
-        let place = Vec3::new(x + side * (0.5 * width - 0.38), random.range(2.9, 3.5), -FRONT + 0.35);
+        let place =
+            Vec3::new(x + side * (0.5 * width - 0.38), random.range(2.9, 3.5), -FRONT + 0.35);
         sign(set, Vec3::new(0.46, random.range(1.5, 2.1), 0.16), place, random);
     }
     if random.chance(0.45) {
         // A ring of neon.
         let ring = Surface::glowing(random.pick(&NEON), glow);
-        let place = turned(std::f32::consts::FRAC_PI_2, 0.0, 0.0, Vec3::new(x, 2.85, -FRONT + 0.06));
+        let place =
+            turned(std::f32::consts::FRAC_PI_2, 0.0, 0.0, Vec3::new(x, 2.85, -FRONT + 0.06));
         set.add(Kind::Pulsing(0.5), &Mesh::torus(0.36, 0.055, 12, 5), place, ring);
     }
 }
@@ -182,7 +208,9 @@ fn windows(set: &mut Set, x: f32, width: f32, height: f32, night: bool, random: 
         for column in columns {
             let lit = night && random.chance(0.55);
             let surface = match (night, lit) {
-                (true, true) => Surface::glowing(random.pick(&[WARM_LIGHT, Vec3::new(0.95, 0.62, 0.30)]), 0.62),
+                (true, true) => {
+                    Surface::glowing(random.pick(&[WARM_LIGHT, Vec3::new(0.95, 0.62, 0.30)]), 0.62)
+                }
                 (true, false) => Surface::matte(GLASS * 0.4),
                 (false, _) => Surface::glossy(GLASS * 1.8, 0.4),
             };

@@ -26,8 +26,8 @@ pub(super) fn build(look: &Look, random: &mut Random) -> Setting {
     let dim = if night { 0.34 } else { 1.0 };
     let damp = if wet { 0.55 } else { 1.0 };
     let wood = Vec3::new(0.52, 0.27, 0.11) * if night { 0.6 } else { 1.0 } * damp;
-    base.ground = Surface::matte(wood)
-        .with_pattern(Pattern::Planks { width: 0.85, second: wood * 0.72 });
+    base.ground =
+        Surface::matte(wood).with_pattern(Pattern::Planks { width: 0.85, second: wood * 0.72 });
     base.mirror = if wet { 0.55 } else { 0.0 };
     let mut tile = Set::default();
     let wall = random.pick(&[
@@ -77,7 +77,11 @@ fn add_window(set: &mut Set, x: f32, night: bool) {
     } else {
         Surface::glowing(Vec3::new(0.98, 0.98, 1.0), 0.95)
     };
-    let (radius, place) = if night { (0.22, at(x - 0.6, 3.4, WALL + 0.08)) } else { (0.3, at(x + 0.6, 2.4, WALL + 0.08)) };
+    let (radius, place) = if night {
+        (0.22, at(x - 0.6, 3.4, WALL + 0.08))
+    } else {
+        (0.3, at(x + 0.6, 2.4, WALL + 0.08))
+    };
     set.add(Kind::Flat, &Mesh::disc(radius, 16), place, disc);
 }
 
@@ -94,13 +98,24 @@ fn add_lamp(set: &mut Set, place: Vec3, night: bool) {
 }
 
 fn add_cup(set: &mut Set, place: Vec3, random: &mut Random) {
-    let glaze = Surface::glossy(random.pick(&[
-        Vec3::new(0.80, 0.78, 0.72),
-        Vec3::new(0.30, 0.48, 0.55),
-        Vec3::new(0.62, 0.32, 0.24),
-    ]), 0.4);
-    let profile = [(0.0, 0.0), (0.36, 0.0), (0.46, 0.12), (0.50, 0.95), (0.46, 0.95), (0.44, 0.84), (0.0, 0.84)]
-        .map(|(radius, y)| Vec2::new(radius, y));
+    let glaze = Surface::glossy(
+        random.pick(&[
+            Vec3::new(0.80, 0.78, 0.72),
+            Vec3::new(0.30, 0.48, 0.55),
+            Vec3::new(0.62, 0.32, 0.24),
+        ]),
+        0.4,
+    );
+    let profile = [
+        (0.0, 0.0),
+        (0.36, 0.0),
+        (0.46, 0.12),
+        (0.50, 0.95),
+        (0.46, 0.95),
+        (0.44, 0.84),
+        (0.0, 0.84),
+    ]
+    .map(|(radius, y)| Vec2::new(radius, y));
     set.add(Kind::Solid, &Mesh::lathe(&profile, 16), at(place.x, 0.0, place.z), glaze);
     let handle = turned(std::f32::consts::FRAC_PI_2, 0.0, 0.0, place + Vec3::new(0.52, 0.5, 0.0));
     set.add(Kind::Solid, &Mesh::torus(0.24, 0.06, 12, 6), handle, glaze);

@@ -18,7 +18,7 @@ const SLOPE: f32 = 0.10;
 /// Distances of a dolly at its far and near end, relative to the shot's distance.
 const DOLLY: (f32, f32) = (1.30, 0.93);
 /// Height from which a ball falls, and a box, units.
-const DROP: (f32, f32) = (0.95, 0.75);
+const DROP: (f32, f32) = (0.95, 0.65);
 /// How far behind the main subject each further member of the cast stands, units.
 const BEHIND: f32 = 0.75;
 /// Part of half the frame that the main subject stays within.
@@ -90,7 +90,7 @@ impl Staging {
             (true, false) if shot.place == Place::Tabletop => TABLE_DEPTH,
             (true, _) => f32::INFINITY,
             (false, true) => 2.0 * share * room,
-            (false, false) => (0.42 * picture.distance).min(TABLE_DEPTH),
+            (false, false) => (0.38 * picture.distance).min(TABLE_DEPTH),
         };
         let mut motions = Vec::with_capacity(shot.roles.len());
         for (idx, role) in shot.roles.iter().enumerate() {
@@ -104,7 +104,7 @@ impl Staging {
             let mut motion = motion(member, role, middle, secs, reach);
             if !is_sideways(role.facing) && !follows {
                 // The way away from the camera is the longer part: there is more to see.
-                motion.middle.z -= 0.16 * motion.velocity * secs;
+                motion.middle.z -= 0.24 * motion.velocity * secs;
             }
             motions.push(motion);
         }
@@ -160,6 +160,9 @@ impl Picture {
             (Framing::Medium, false) => (0.76, 0.88),
             (Framing::Medium, true) => (0.64, 0.88),
         };
+        let moves_in_depth = main.action.travels() && !is_sideways(main.facing);
+        let nears = moves_in_depth && shot.camera != CameraMove::Follow;
+        let most = if nears { 0.84 * most } else { most };
         let width = screen_width(member, main);
         let moves = match shot.camera {
             CameraMove::PanLeft | CameraMove::PanRight => true,
@@ -177,7 +180,8 @@ impl Picture {
             .max(width / (wide_share * aspect));
         if let Some(second) = shot.roles.get(1) {
             let both = width + screen_width(&script.cast[second.member], second) + 0.2;
-            height = (1.10 * height).max(0.85 * both / aspect);
+            // Room for both, but the main subject stays big.
+            height = (1.10 * height).max(0.85 * both / aspect).min(1.35 * height);
         }
         let half = Vec2::from_angle(0.5 * FOV_Y);
         // From the front of the subject, which is nearer than its middle.
@@ -269,7 +273,8 @@ fn rise(action: Action) -> f32 {
     match action {
         Action::Jump => JUMP_HEIGHT,
         Action::Bounce => DROP.0,
-        Action::Fall => DROP.1 + 0.25,
+        // Tilted, a box is higher.
+        Action::Fall => DROP.1 + 0.55,
         Action::Wave => 0.06,
         _ => 0.0,
     }

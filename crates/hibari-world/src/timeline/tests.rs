@@ -80,13 +80,17 @@ fn the_main_subject_is_in_the_frame_and_big() {
                 let mut high = Vec3::MIN;
                 for instance in scene.instances.iter().filter(|instance| instance.entity == 1) {
                     for position in &instance.mesh.positions {
-                        let point = project(&scene, instance.pose.transform_point3(*position), aspect);
+                        let point =
+                            project(&scene, instance.pose.transform_point3(*position), aspect);
                         (low, high) = (low.min(point), high.max(point));
                     }
                 }
                 let what = format!(
                     "{width}x{height}, seed {seed}, frame {frame}: {} {:?}, {:?} {:?}, {low} to {high}",
-                    member.subject, script.shots[0].roles[0], script.shots[0].camera, script.shots[0].framing
+                    member.subject,
+                    script.shots[0].roles[0],
+                    script.shots[0].camera,
+                    script.shots[0].framing
                 );
                 let size = 0.5 * (high - low).max_element();
                 let inside = low.x.min(low.y) > -1.0 && high.x < 1.0 && high.y < 1.0;
