@@ -27,8 +27,8 @@ pub(crate) const fn linear(colour: Colour) -> Vec3 {
         Colour::Pink => Vec3::new(0.95, 0.30, 0.50),
         Colour::Brown => Vec3::new(0.20, 0.085, 0.035),
         Colour::Black => Vec3::new(0.018, 0.018, 0.022),
-        Colour::White => Vec3::new(0.90, 0.90, 0.88),
-        Colour::Grey => Vec3::new(0.28, 0.29, 0.31),
+        Colour::White => Vec3::new(0.95, 0.95, 0.93),
+        Colour::Grey => Vec3::new(0.19, 0.20, 0.215),
     }
 }
 

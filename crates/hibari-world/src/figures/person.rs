@@ -10,7 +10,7 @@ use super::palette::{INK, LIPS, SKIN, linear};
 use crate::render::{Mesh, Surface};
 use crate::script::Outfit;
 use crate::timeline::motion::{Moment, ease, fract, sine};
-use crate::vocabulary::{Action, Bottom, Footwear, Item, Subject, Top};
+use crate::vocabulary::{Action, Bottom, Footwear, Hair, Item, Subject, Top};
 
 /// Height with hair, units.
 pub(crate) const HEIGHT: f32 = 1.62;
@@ -395,9 +395,8 @@ fn add_head(model: &mut Model, woman: bool, outfit: &Outfit) {
             let eye = Vec3::new(side * 0.102, middle.y - 0.015, 0.225);
             model.add(HEAD, &ball, scaled(eye_size, eye), Surface::glossy(INK, 0.5));
             let glint = eye + Vec3::new(0.014, 0.026, 0.028);
-            model.add(HEAD, &Mesh::sphere(0.013, 6), at(glint.x, glint.y, glint.z), {
-                Surface::matte(Vec3::splat(0.95))
-            });
+            let white = Surface::matte(Vec3::splat(0.95));
+            model.add(HEAD, &Mesh::sphere(0.013, 6), at(glint.x, glint.y, glint.z), white);
         }
         if woman {
             let cheek = Vec3::new(side * 0.155, middle.y - 0.095, 0.195);
@@ -413,7 +412,7 @@ fn add_head(model: &mut Model, woman: bool, outfit: &Outfit) {
     if let Some(colour) = outfit.item(Item::Sunglasses) {
         let glass = Surface::glossy(linear(colour), 0.6);
         for side in SIDES {
-            let place = Vec3::new(side * 0.108, middle.y + 0.0, 0.235);
+            let place = Vec3::new(side * 0.108, middle.y, 0.235);
             model.add(HEAD, &ball, scaled(Vec3::new(0.092, 0.075, 0.035), place), glass);
         }
         let bar = Mesh::cuboid(Vec3::new(0.48, 0.025, 0.05));
@@ -441,7 +440,8 @@ fn add_head(model: &mut Model, woman: bool, outfit: &Outfit) {
 
 fn add_hair(model: &mut Model, woman: bool, outfit: &Outfit, middle: Vec3) {
     let mut hair = linear(outfit.hair.colour());
-    if outfit.hair == crate::vocabulary::Hair::Blond {
+    // The yellow of the palette is too clean for hair.
+    if outfit.hair == Hair::Blond {
         hair = Vec3::new(0.85, 0.55, 0.14);
     }
     let hair = Surface::glossy(hair, 0.12);

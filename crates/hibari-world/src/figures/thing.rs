@@ -2,7 +2,7 @@
 
 use glam::{Affine3A, Mat3A, Vec2, Vec3};
 
-use super::model::{Model, at, turned};
+use super::model::{Model, turned};
 use super::palette::contrast;
 use crate::render::{Mesh, Surface};
 use crate::timeline::motion::Moment;
@@ -57,9 +57,8 @@ impl Thing {
         model.add(0, &hull, Affine3A::IDENTITY, surface(colour, material));
         let (wide, out) = (0.15 * side, 1.012 * side);
         let tape = surface(contrast(colour), material);
-        let low = at(0.0, 0.0, 0.0);
-        model.add(0, &Mesh::cuboid(Vec3::new(wide, out, out)), low, tape);
-        model.add(0, &Mesh::cuboid(Vec3::new(out, out, wide)), low, tape);
+        model.add(0, &Mesh::cuboid(Vec3::new(wide, out, out)), Affine3A::IDENTITY, tape);
+        model.add(0, &Mesh::cuboid(Vec3::new(out, out, wide)), Affine3A::IDENTITY, tape);
         Self { model, side }
     }
 

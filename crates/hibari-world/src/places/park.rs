@@ -4,7 +4,7 @@ use glam::{Vec2, Vec3};
 
 use super::set::{Kind, Set, board};
 use super::{Look, Setting, Way};
-use crate::figures::model::{at, scaled};
+use crate::figures::model::{at, scaled, turned};
 use crate::figures::palette::WARM_LIGHT;
 use crate::random::Random;
 use crate::render::{Lamp, Mesh, Pattern, Surface};
@@ -115,7 +115,7 @@ fn add_tree(set: &mut Set, x: f32, z: f32, dim: f32, random: &mut Random) {
 fn add_bench(set: &mut Set, x: f32, z: f32, turn: f32, dim: f32) {
     let wood = Surface::matte(Vec3::new(0.34, 0.17, 0.07) * dim);
     let steel = Surface::matte(Vec3::splat(0.05));
-    let root = crate::figures::model::turned(0.0, turn, 0.0, Vec3::new(x, 0.0, z));
+    let root = turned(0.0, turn, 0.0, Vec3::new(x, 0.0, z));
     set.add(Kind::Solid, &board(1.5, 0.07, 0.44), root * at(0.0, 0.44, 0.0), wood);
     set.add(Kind::Solid, &board(1.5, 0.30, 0.06), root * at(0.0, 0.74, -0.22), wood);
     for side in [-0.62, 0.62] {

@@ -7,7 +7,7 @@ use super::{Look, Setting, Way};
 use crate::figures::model::{at, turned};
 use crate::figures::palette::{WARM_LIGHT, linear};
 use crate::random::Random;
-use crate::render::{Disc, Lamp, Mesh, Pattern, Surface};
+use crate::render::{Lamp, Mesh, Pattern, Surface};
 use crate::vocabulary::{Colour, Ground, Light, Term};
 
 /// Length after which the table repeats, units.
@@ -21,7 +21,7 @@ pub(super) fn build(look: &Look, random: &mut Random) -> Setting {
     let wet = look.ground == Ground::Wet;
     let mut base = look.base();
     base.sky.stars = false;
-    base.sky.disc = None::<Disc>;
+    base.sky.disc = None;
     base.fog_density = 0.0;
     let dim = if night { 0.34 } else { 1.0 };
     let damp = if wet { 0.55 } else { 1.0 };
@@ -54,7 +54,7 @@ pub(super) fn build(look: &Look, random: &mut Random) -> Setting {
         reach: 8.0,
     });
     if night {
-        base.sun_colour = Vec3::new(0.50, 0.46, 0.42);
+        base.sun_colour = Vec3::new(0.66, 0.60, 0.54);
         base.ambient_up = Vec3::new(0.17, 0.15, 0.19);
     }
     Setting { base, tile, far: Set::default(), period: PERIOD, way: Way::Across }

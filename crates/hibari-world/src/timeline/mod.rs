@@ -192,7 +192,7 @@ impl Extra {
         let (along, lateral, middle) = match way {
             Way::Across => (Vec3::X, Vec3::NEG_Z, around.x),
             // Ahead of the camera; nobody walks into it.
-            Way::Along => (Vec3::NEG_Z, Vec3::X, 0.5 * WALKED - around.z - 1.0),
+            Way::Along => (Vec3::NEG_Z, Vec3::X, 0.5 * WALKED - around.z + 1.5),
         };
         let gone = self.velocity * secs;
         // Those who leave the stretch come back at its other end, out of the picture or far away.

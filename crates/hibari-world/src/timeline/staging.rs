@@ -162,7 +162,7 @@ impl Picture {
         };
         let moves_in_depth = main.action.travels() && !is_sideways(main.facing);
         let nears = moves_in_depth && shot.camera != CameraMove::Follow;
-        let most = if nears { 0.84 * most } else { most };
+        let most = if nears { 0.79 * most } else { most };
         let width = screen_width(member, main);
         let moves = match shot.camera {
             CameraMove::PanLeft | CameraMove::PanRight => true,
