@@ -138,3 +138,34 @@ fn an_empty_scene_is_sky_over_ground() {
     assert!(ground[0] > ground[2] + 20, "ground {ground:?}");
     assert!(renderer.entities().iter().all(|&entity| entity == 0));
 }
+
+#[test]
+fn the_eleven_colours_are_told_apart_by_day_and_by_night() {
+    let colours = [
+        ("red", [0.75, 0.03, 0.03]),
+        ("orange", [0.90, 0.27, 0.02]),
+        ("yellow", [0.90, 0.66, 0.03]),
+        ("green", [0.06, 0.42, 0.07]),
+        ("blue", [0.03, 0.15, 0.70]),
+        ("purple", [0.26, 0.06, 0.50]),
+        ("pink", [0.90, 0.28, 0.48]),
+        ("brown", [0.19, 0.08, 0.03]),
+        ("black", [0.012, 0.012, 0.014]),
+        ("white", [0.85, 0.85, 0.85]),
+        ("grey", [0.22, 0.22, 0.23]),
+    ];
+    let view = level(Vec3::new(0.0, 1.0, 4.0));
+    for (light, scene) in [("day", Scene::day(view)), ("night", Scene::night(view))] {
+        let shown = colours.map(|(name, colour)| {
+            let mut scene = scene.clone();
+            ball(&mut scene, Vec3::new(0.0, 1.0, 0.0), Surface::matte(Vec3::from(colour)), 1);
+            (name, pixel(&Renderer::new().render(&scene, SIZE.0, SIZE.1), 48, 27))
+        });
+        for (i, (name, one)) in shown.iter().enumerate() {
+            for (other_name, other) in &shown[..i] {
+                let square: i32 = one.iter().zip(other).map(|(a, b)| (a - b) * (a - b)).sum();
+                assert!(square > 45 * 45, "by {light} {name} is {one:?}, {other_name} {other:?}");
+            }
+        }
+    }
+}
