@@ -24,9 +24,9 @@ pub(crate) const EDGES: &[Row] = &[
     row("weights", &["kernels"], true),
     row("models", &["diffusion", "ops", "weights"], true),
     row("data", &["media", "models", "weights", "world"], true),
-    row("eval", &["media", "models", "weights", "world"], true),
+    row("eval", &["media", "models", "ops", "weights", "world"], true),
     row("pipeline", &["diffusion", "media", "models", "weights", "world"], true),
-    row("train", &["data", "diffusion", "eval", "models", "ops", "weights"], true),
+    row("train", &["data", "diffusion", "eval", "kernels", "models", "ops", "weights"], true),
     row(
         "cli",
         &[

@@ -1,7 +1,7 @@
-//! Prints the speed of the matrix products and convolutions: `products [threads]`.
+//! Prints the speed of matrix products, convolutions and attention: `products [threads]`.
 #![expect(clippy::print_stdout, reason = "an example that prints a table")]
 
-use hibari_kernels::{conv::Shape, measure, memory, threads};
+use hibari_kernels::{attention, conv::Shape, measure, memory, threads};
 
 fn main() {
     memory::keep_freed();
@@ -26,6 +26,11 @@ fn main() {
         let kernel = [3, 3];
         let (c_in, c_out) = (channels, channels);
         rows.extend(measure::conv2d(Shape { images, height, width, c_in, c_out, kernel }, 3));
+    }
+    for [batch, n_tokens] in [[8, 480], [96, 40]] {
+        let (n_heads, n_queries, n_keys, d_head) = (4, n_tokens, n_tokens, 64);
+        let shape = attention::Shape { batch, n_heads, n_queries, n_keys, d_head };
+        rows.extend(measure::attention(shape, 20));
     }
     println!("{} threads", threads::count());
     for row in rows {

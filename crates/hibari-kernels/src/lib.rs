@@ -8,11 +8,18 @@
     reason = "intrinsics and uninitialised outputs; each block says why it is sound"
 )]
 
+pub mod activation;
+pub mod attention;
 pub mod conv;
 pub mod isa;
+mod lanes;
 pub mod matmul;
 pub mod measure;
 pub mod memory;
+pub mod norm;
+pub mod optimiser;
+pub mod rope;
 #[cfg(test)]
 mod testing;
 pub mod threads;
+mod vector;

@@ -1,8 +1,9 @@
-//! Speeds of the products on this machine: operation x shape, as rows for a table.
+//! Speeds of products, convolutions and attention on this machine: operation x shape, as rows for a table.
 
 use std::hint::black_box;
 use std::time::Instant;
 
+use crate::attention::{self, attention_backward};
 use crate::conv::{self, Shape};
 use crate::matmul;
 
@@ -46,6 +47,28 @@ pub fn conv2d(sizes: Shape, runs: usize) -> Vec<Row> {
         row("conv2d", &|| drop(black_box(conv::conv2d(&x, &w, None, sizes)))),
         row("conv2d_dx", &|| drop(black_box(conv::conv2d_dx(&dy, &w, sizes)))),
         row("conv2d_dw", &|| drop(black_box(conv::conv2d_dw(&x, &dy, sizes)))),
+    ]
+}
+
+/// Measures attention: forward and backward, `runs` times each. The work is that of the two products of the forward pass,
+/// and of the five of the backward pass.
+#[must_use]
+pub fn attention(sizes: attention::Shape, runs: usize) -> Vec<Row> {
+    let attention::Shape { batch, n_heads, n_queries, n_keys, d_head } = sizes;
+    let queries = || ramp(batch * n_queries * n_heads * d_head);
+    let keys = || ramp(batch * n_keys * n_heads * d_head);
+    let (q, k, v, d_out) = (queries(), keys(), keys(), queries());
+    let product = 2.0 * (batch * n_heads * n_queries * n_keys * d_head) as f64;
+    let shape = format!("{batch} x {n_queries} to {n_keys}, {n_heads} heads of {d_head}");
+    let attended = attention::attention(&q, &k, &v, None, sizes);
+    let saved = [attended.out.as_slice(), &attended.log_sums];
+    vec![
+        row("attention", &shape, 2.0 * product, runs, &|| {
+            drop(black_box(attention::attention(&q, &k, &v, None, sizes)));
+        }),
+        row("attention_d", &shape, 5.0 * product, runs, &|| {
+            drop(black_box(attention_backward([&q, &k, &v], saved, &d_out, None, sizes)));
+        }),
     ]
 }
 

@@ -1,6 +1,7 @@
 //! Scratch memory that threads keep between calls, and outputs that are not zeroed first.
 
 use std::cell::RefCell;
+use std::mem::MaybeUninit;
 
 /// Floats or words a cache line holds; scratch starts on a line.
 const LINE: usize = 16;
@@ -68,6 +69,18 @@ pub(crate) unsafe fn filled(len: usize, fill: impl FnOnce(*mut f32)) -> Vec<f32>
     let mut data = Vec::with_capacity(len);
     fill(data.as_mut_ptr());
     // SAFETY: the capacity is `len`, and `fill` has written all of it.
+    unsafe { data.set_len(len) };
+    data
+}
+
+/// [`filled`] through a slice.
+///
+/// # Safety
+/// `fill` must write every float.
+pub(crate) unsafe fn written(len: usize, fill: impl FnOnce(&mut [MaybeUninit<f32>])) -> Vec<f32> {
+    let mut data = Vec::with_capacity(len);
+    fill(&mut data.spare_capacity_mut()[..len]);
+    // SAFETY: the capacity is at least `len`, and `fill` has written that much.
     unsafe { data.set_len(len) };
     data
 }

@@ -73,11 +73,11 @@ unsafe fn block<L: Layout>(
             for _ in 0..chunk.pairs {
                 let b0: __m512bh = transmute(_mm512_loadu_si512(b.cast()));
                 let b1: __m512bh = transmute(_mm512_loadu_si512(b.add(LANES).cast()));
-                for r in 0..MR {
+                for (r, acc) in acc.iter_mut().enumerate() {
                     let left: __m512bh =
                         transmute(_mm512_set1_epi32((*a.add(r * L::ROW)).cast_signed()));
-                    acc[r][0] = _mm512_dpbf16_ps(acc[r][0], left, b0);
-                    acc[r][1] = _mm512_dpbf16_ps(acc[r][1], left, b1);
+                    acc[0] = _mm512_dpbf16_ps(acc[0], left, b0);
+                    acc[1] = _mm512_dpbf16_ps(acc[1], left, b1);
                 }
                 a = a.add(L::PAIR);
                 b = b.add(NR);
@@ -159,7 +159,7 @@ unsafe fn pack_pair<const W: usize>(
 
 /// Transposes 16 x 16 words.
 #[target_feature(enable = "avx512f")]
-fn transpose(rows: [__m512i; LANES]) -> [__m512i; LANES] {
+pub(crate) fn transpose(rows: [__m512i; LANES]) -> [__m512i; LANES] {
     let mut t = rows;
     for i in 0..8 {
         t[2 * i] = _mm512_unpacklo_epi32(rows[2 * i], rows[2 * i + 1]);

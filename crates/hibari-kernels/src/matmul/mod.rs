@@ -53,9 +53,12 @@ macro_rules! dispatch {
         }
     };
 }
+#[cfg(target_arch = "x86_64")]
+pub(crate) use avx512::transpose;
 pub(crate) use dispatch;
+pub(crate) use scalar::Scalar;
 
-pub(crate) const SCALAR: scalar::Scalar = scalar::Scalar;
+pub(crate) const SCALAR: Scalar = Scalar;
 
 /// `y = x W + b`.
 ///

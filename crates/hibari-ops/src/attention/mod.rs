@@ -1,6 +1,44 @@
 //! Scaled dot-product attention over heads stored side by side, with a valid prefix of keys for each item.
 
-use burn::tensor::{Bool, Tensor, TensorData, activation};
+mod autodiff;
+mod flex;
+mod reference;
+#[cfg(test)]
+mod tests;
+
+use burn::backend::{Backend, Dispatch, backend_extension, tensor::FloatTensor};
+use burn::tensor::Tensor;
+
+/// Attention and its gradients as a Burn backend extension.
+///
+/// `q` is `[B, Nq, n_heads, d_head]`; `k` and `v` are `[B, Nk, n_heads, d_head]`; the first `key_lens[b]` keys of item `b`
+/// are valid, all without it.
+#[backend_extension(Flex, Autodiff)]
+pub trait AttentionOps: Backend {
+    /// The mixed values, of the shape of `q`, and the logarithm of each query's sum of exponentiated scores,
+    /// `[B, n_heads, Nq]`, which gets no gradient.
+    fn attend(
+        q: FloatTensor<Self>,
+        k: FloatTensor<Self>,
+        v: FloatTensor<Self>,
+        key_lens: Option<&[usize]>,
+    ) -> (FloatTensor<Self>, FloatTensor<Self>) {
+        reference::attend::<Self>(q, k, v, key_lens)
+    }
+
+    /// Gradients to `q`, `k` and `v` from what [`AttentionOps::attend`] returned and the gradient to its first result.
+    fn attend_backward(
+        q: FloatTensor<Self>,
+        k: FloatTensor<Self>,
+        v: FloatTensor<Self>,
+        out: FloatTensor<Self>,
+        log_sums: FloatTensor<Self>,
+        d_out: FloatTensor<Self>,
+        key_lens: Option<&[usize]>,
+    ) -> (FloatTensor<Self>, FloatTensor<Self>, FloatTensor<Self>) {
+        reference::attend_backward::<Self>([q, k, v], [out, log_sums], d_out, key_lens)
+    }
+}
 
 /// Attends from each query to the valid keys of its item.
 ///
@@ -21,7 +59,7 @@ pub fn attention(
     v: Tensor<4>,
     key_lens: Option<&[usize]>,
 ) -> Tensor<4> {
-    let [b, n_queries, n_heads, d_head] = q.dims();
+    let [b, _, n_heads, d_head] = q.dims();
     let n_keys = k.dims()[1];
     assert_eq!(k.dims(), [b, n_keys, n_heads, d_head], "keys do not fit queries `{:?}`", q.dims());
     assert_eq!(v.dims(), k.dims(), "values and keys differ in shape");
@@ -30,17 +68,7 @@ pub fn attention(
         let in_range = lens.iter().all(|len| (1..=n_keys).contains(len));
         assert!(in_range, "key lengths `{lens:?}` are not in `1..={n_keys}`");
     }
-    #[expect(clippy::cast_precision_loss, reason = "head sizes are small")]
-    let scale = 1.0 / (d_head as f32).sqrt();
-    let (q, k, v) = (q.swap_dims(1, 2), k.swap_dims(1, 2), v.swap_dims(1, 2));
-    let mut scores = (q * scale).matmul(k.swap_dims(2, 3));
-    if let Some(lens) = key_lens {
-        let hidden: Vec<bool> =
-            lens.iter().flat_map(|&len| (0..n_keys).map(move |key| key >= len)).collect();
-        let hidden = TensorData::new(hidden, [b, 1, 1, n_keys]);
-        let hidden = Tensor::<4, Bool>::from_data(hidden, &scores.device());
-        scores =
-            scores.mask_fill(hidden.expand([b, n_heads, n_queries, n_keys]), f32::NEG_INFINITY);
-    }
-    activation::softmax(scores, 3).matmul(v).swap_dims(1, 2)
+    let [q, k, v] = [q, k, v].map(Tensor::into_dispatch);
+    let (out, _) = <Dispatch as AttentionOps>::attend(q, k, v, key_lens);
+    Tensor::from_dispatch(out)
 }

@@ -1,6 +1,42 @@
 //! Query and key preparation: RMS norm of each head, then rotation of pairs by position.
 
+mod autodiff;
+mod flex;
+mod reference;
+#[cfg(test)]
+mod tests;
+
+use burn::backend::{Backend, Dispatch, backend_extension, tensor::FloatTensor};
 use burn::tensor::Tensor;
+
+/// The preparation of queries and keys and its gradients as a Burn backend extension.
+///
+/// `x` is `[B, N, n_heads, d_head]`, `gamma` `[d_head]`, `cos` and `sin` `[B or 1, N, d_head / 2]`.
+#[backend_extension(Flex, Autodiff)]
+pub trait RopeOps: Backend {
+    /// The normalised and rotated heads, of the shape of `x`.
+    fn norm_rope(
+        x: FloatTensor<Self>,
+        gamma: FloatTensor<Self>,
+        cos: FloatTensor<Self>,
+        sin: FloatTensor<Self>,
+        eps: f32,
+    ) -> FloatTensor<Self> {
+        reference::norm_rope::<Self>(x, gamma, cos, sin, eps)
+    }
+
+    /// Gradients to `x` and `gamma`.
+    fn norm_rope_backward(
+        x: FloatTensor<Self>,
+        gamma: FloatTensor<Self>,
+        cos: FloatTensor<Self>,
+        sin: FloatTensor<Self>,
+        dy: FloatTensor<Self>,
+        eps: f32,
+    ) -> (FloatTensor<Self>, FloatTensor<Self>) {
+        reference::norm_rope_backward::<Self>(x, gamma, [cos, sin], dy, eps)
+    }
+}
 
 /// Normalises each head by its root mean square and rotates interleaved pairs by table angles.
 ///
@@ -23,21 +59,14 @@ pub fn qk_norm_rope(
     sin: Tensor<3>,
     eps: f32,
 ) -> Tensor<4> {
-    let [b, n, n_heads, d_head] = x.dims();
+    let [b, n, _, d_head] = x.dims();
     assert_eq!(d_head % 2, 0, "`{d_head}` is not a head size of pairs");
     assert_eq!(gamma.dims(), [d_head], "the gain does not fit heads of `{d_head}`");
     let [b_table, n_table, half] = cos.dims();
     assert!(b_table == b || b_table == 1, "tables of `{b_table}` items for a batch of `{b}`");
     assert_eq!([n_table, half], [n, d_head / 2], "the tables do not fit the tokens and heads");
     assert_eq!(cos.dims(), sin.dims(), "the tables differ in shape");
-    let mean_square = x.clone().square().mean_dim(3);
-    let u = x / (mean_square + eps).sqrt() * gamma.reshape([1, 1, 1, d_head]);
-    let u: Tensor<5> = u.reshape([b, n, n_heads, half, 2]);
-    let even = u.clone().narrow(4, 0, 1);
-    let odd = u.narrow(4, 1, 1);
-    let cos: Tensor<5> = cos.detach().reshape([b_table, n, 1, half, 1]);
-    let sin: Tensor<5> = sin.detach().reshape([b_table, n, 1, half, 1]);
-    let first = even.clone() * cos.clone() - odd.clone() * sin.clone();
-    let second = even * sin + odd * cos;
-    Tensor::cat(vec![first, second], 4).reshape([b, n, n_heads, d_head])
+    let [cos, sin] = [cos, sin].map(Tensor::into_dispatch);
+    let (x, gamma) = (x.into_dispatch(), gamma.into_dispatch());
+    Tensor::from_dispatch(<Dispatch as RopeOps>::norm_rope(x, gamma, cos, sin, eps))
 }

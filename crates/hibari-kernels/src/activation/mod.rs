@@ -1,0 +1,154 @@
+//! Pointwise activations with their gradients: SiLU and the gate of SwiGLU.
+
+#[cfg(test)]
+mod tests;
+
+use std::mem::MaybeUninit;
+
+use rayon::prelude::*;
+
+use crate::isa::{self, Isa};
+use crate::memory::written;
+use crate::vector::{exp, for_each_isa};
+
+/// Values that one task works on.
+const CHUNK: usize = 8 * 1024;
+
+/// `x * sigmoid(x)`.
+#[must_use]
+pub fn silu(x: &[f32]) -> Vec<f32> {
+    silu_on(isa::best(), x)
+}
+
+/// Gradient of [`silu`], `dy * s * (1 + x * (1 - s))` with `s = sigmoid(x)`.
+///
+/// # Panics
+/// if the lengths differ
+#[must_use]
+pub fn silu_backward(x: &[f32], dy: &[f32]) -> Vec<f32> {
+    silu_backward_on(isa::best(), x, dy)
+}
+
+/// `silu(a) * b`.
+///
+/// # Panics
+/// if the lengths differ
+/// # Source
+/// Shazeer, "GLU variants improve transformer" (arXiv:2002.05202), section 2
+#[must_use]
+pub fn swiglu(a: &[f32], b: &[f32]) -> Vec<f32> {
+    swiglu_on(isa::best(), a, b)
+}
+
+/// Gradients of [`swiglu`] to `a` and `b`.
+///
+/// # Panics
+/// if the lengths differ
+#[must_use]
+pub fn swiglu_backward(a: &[f32], b: &[f32], dy: &[f32]) -> (Vec<f32>, Vec<f32>) {
+    swiglu_backward_on(isa::best(), a, b, dy)
+}
+
+fn silu_on(isa: Isa, x: &[f32]) -> Vec<f32> {
+    // SAFETY: the chunks cover the output, and each is written whole.
+    unsafe {
+        written(x.len(), |y| {
+            let chunks = y.par_chunks_mut(CHUNK).zip(x.par_chunks(CHUNK));
+            chunks.for_each(|(y, x)| silu_chunk(isa, x, y));
+        })
+    }
+}
+
+fn silu_backward_on(isa: Isa, x: &[f32], dy: &[f32]) -> Vec<f32> {
+    assert_eq!(x.len(), dy.len(), "x and dy differ in length");
+    // SAFETY: as in `silu_on`.
+    unsafe {
+        written(x.len(), |dx| {
+            let inputs = x.par_chunks(CHUNK).zip(dy.par_chunks(CHUNK));
+            let chunks = dx.par_chunks_mut(CHUNK).zip(inputs);
+            chunks.for_each(|(dx, (x, dy))| silu_backward_chunk(isa, x, dy, dx));
+        })
+    }
+}
+
+fn swiglu_on(isa: Isa, a: &[f32], b: &[f32]) -> Vec<f32> {
+    assert_eq!(a.len(), b.len(), "gate and value differ in length");
+    // SAFETY: as in `silu_on`.
+    unsafe {
+        written(a.len(), |y| {
+            let inputs = a.par_chunks(CHUNK).zip(b.par_chunks(CHUNK));
+            let chunks = y.par_chunks_mut(CHUNK).zip(inputs);
+            chunks.for_each(|(y, (a, b))| swiglu_chunk(isa, a, b, y));
+        })
+    }
+}
+
+fn swiglu_backward_on(isa: Isa, a: &[f32], b: &[f32], dy: &[f32]) -> (Vec<f32>, Vec<f32>) {
+    assert_eq!([a.len(), b.len()], [dy.len(); 2], "gate, value and dy differ in length");
+    let mut db = Vec::new();
+    // SAFETY: as in `silu_on`, for both outputs.
+    let da = unsafe {
+        written(a.len(), |da| {
+            db = written(b.len(), |db| {
+                let inputs = a.par_chunks(CHUNK).zip(b.par_chunks(CHUNK)).zip(dy.par_chunks(CHUNK));
+                let outputs = da.par_chunks_mut(CHUNK).zip(db.par_chunks_mut(CHUNK));
+                outputs.zip(inputs).for_each(|((da, db), ((a, b), dy))| {
+                    swiglu_backward_chunk(isa, a, b, dy, da, db);
+                });
+            });
+        })
+    };
+    (da, db)
+}
+
+#[inline(always)]
+fn sigmoid(x: f32) -> f32 {
+    1.0 / (1.0 + exp(-x))
+}
+
+/// The derivative of SiLU at `x`, given `sigmoid(x)`.
+#[inline(always)]
+fn slope(x: f32, sigmoid: f32) -> f32 {
+    sigmoid * (1.0 + x * (1.0 - sigmoid))
+}
+
+for_each_isa! {
+    fn silu_chunk(x: &[f32], y: &mut [MaybeUninit<f32>]) {
+        for (y, &x) in y.iter_mut().zip(x) {
+            y.write(x * sigmoid(x));
+        }
+    }
+}
+
+for_each_isa! {
+    fn silu_backward_chunk(x: &[f32], dy: &[f32], dx: &mut [MaybeUninit<f32>]) {
+        for ((dx, &x), &dy) in dx.iter_mut().zip(x).zip(dy) {
+            dx.write(dy * slope(x, sigmoid(x)));
+        }
+    }
+}
+
+for_each_isa! {
+    fn swiglu_chunk(a: &[f32], b: &[f32], y: &mut [MaybeUninit<f32>]) {
+        for ((y, &a), &b) in y.iter_mut().zip(a).zip(b) {
+            y.write(a * sigmoid(a) * b);
+        }
+    }
+}
+
+for_each_isa! {
+    fn swiglu_backward_chunk(
+        a: &[f32],
+        b: &[f32],
+        dy: &[f32],
+        da: &mut [MaybeUninit<f32>],
+        db: &mut [MaybeUninit<f32>],
+    ) {
+        let inputs = a.iter().zip(b).zip(dy);
+        for ((da, db), ((&a, &b), &dy)) in da.iter_mut().zip(db).zip(inputs) {
+            let s = sigmoid(a);
+            da.write(dy * b * slope(a, s));
+            db.write(dy * a * s);
+        }
+    }
+}

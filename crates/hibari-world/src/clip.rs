@@ -1,0 +1,100 @@
+//! A script to its frames: a pure function of the script.
+
+use hibari_media::Frame;
+
+use crate::render::Renderer;
+use crate::script::Script;
+use crate::timeline::Timeline;
+
+/// Renders clips; keeps scratch memory; one per thread.
+#[derive(Default)]
+pub struct ClipRenderer {
+    renderer: Renderer,
+}
+
+impl ClipRenderer {
+    /// A renderer without memory yet.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Hands over all frames of a script, of all shots, in order.
+    ///
+    /// # Panics
+    /// if the script is not valid, see [`Script::validate`]
+    pub fn render(&mut self, script: &Script, frame: &mut dyn FnMut(Frame)) {
+        let timeline = Timeline::new(script);
+        for index in 0..timeline.n_frames() {
+            frame(self.draw(&timeline, script, index));
+        }
+    }
+
+    /// Frame `index` of a script, the same as [`Self::render`] makes.
+    ///
+    /// # Panics
+    /// if the script is not valid or has no such frame
+    pub fn still(&mut self, script: &Script, index: u32) -> Frame {
+        self.draw(&Timeline::new(script), script, index)
+    }
+
+    fn draw(&mut self, timeline: &Timeline, script: &Script, index: u32) -> Frame {
+        let side = |pixels: u32| usize::try_from(pixels).expect("a valid side fits");
+        self.renderer.render(&timeline.scene(index), side(script.width), side(script.height))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rayon::prelude::*;
+
+    use super::*;
+    use crate::sample::{ClipForm, Split};
+    use crate::vocabulary::{Place, Term};
+
+    /// FNV-1a over all bytes of a clip.
+    fn hash(script: &Script) -> u64 {
+        let mut hash = 0xcbf2_9ce4_8422_2325;
+        ClipRenderer::new().render(script, &mut |frame| {
+            for byte in frame.rgb {
+                hash = (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
+            }
+        });
+        hash
+    }
+
+    /// One script for each place.
+    fn scripts() -> Vec<Script> {
+        let form = ClipForm { width: 128, height: 72, fps: 12, frames: 8 };
+        let in_place = |place: &Place| {
+            (0..)
+                .map(|seed| Script::sample(seed, Split::Train, form))
+                .find(|script| script.shots[0].place == *place)
+                .expect("every place is drawn")
+        };
+        Place::ALL.iter().map(in_place).collect()
+    }
+
+    #[test]
+    fn clips_have_the_same_bits_at_any_thread_count() {
+        let hashes = |n_threads| {
+            let pool = rayon::ThreadPoolBuilder::new().num_threads(n_threads).build();
+            let pool = pool.expect("threads start");
+            pool.install(|| scripts().par_iter().map(hash).collect::<Vec<_>>())
+        };
+        assert_eq!(hashes(1), hashes(2));
+    }
+
+    #[test]
+    fn a_still_is_the_frame_of_the_clip() {
+        for script in scripts() {
+            let mut frames = Vec::new();
+            let mut renderer = ClipRenderer::new();
+            renderer.render(&script, &mut |frame| frames.push(frame));
+            assert_eq!(frames.len(), 8);
+            assert!(frames[0] != frames[7], "a clip of {} does not move", script.shots[0].place);
+            for index in [7, 0, 3] {
+                assert!(renderer.still(&script, index) == frames[index as usize], "frame {index}");
+            }
+        }
+    }
+}

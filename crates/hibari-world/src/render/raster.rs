@@ -1,0 +1,258 @@
+//! Triangles to samples: the camera, near clipping, and scan conversion into a depth buffer or a stencil.
+//!
+//! No colours here: a sample remembers its triangle, and a triangle remembers its instance and how its normal and
+//! inverse depth run across the picture.
+
+use glam::{Affine3A, Mat3A, Vec2, Vec3A, Vec4};
+
+use super::scene::View;
+
+/// What is nearer than this is cut away, metres.
+const NEAR: f32 = 0.05;
+
+/// Where a camera is and how it is turned.
+#[derive(Clone, Copy)]
+pub(crate) struct Camera {
+    pub(crate) eye: Vec3A,
+    pub(crate) right: Vec3A,
+    pub(crate) up: Vec3A,
+    pub(crate) forward: Vec3A,
+    /// Tangent of half the vertical field of view.
+    tangent: f32,
+}
+
+impl Camera {
+    pub(crate) fn new(view: &View) -> Self {
+        let eye = Vec3A::from(view.eye);
+        let forward = (Vec3A::from(view.target) - eye).normalize();
+        let right = forward.cross(Vec3A::from(view.up)).normalize();
+        let half = Vec2::from_angle(0.5 * view.fov_y);
+        Self { eye, right, up: right.cross(forward), forward, tangent: half.y / half.x }
+    }
+
+    /// From the world to (right, up, forward).
+    pub(crate) fn to_view(self) -> Affine3A {
+        let turn = Mat3A::from_cols(self.right, self.up, self.forward).transpose();
+        Affine3A { matrix3: turn, translation: -(turn * self.eye) }
+    }
+
+    /// The picture plane at a resolution.
+    pub(crate) fn lens(self, width: usize, height: usize) -> Lens {
+        let focal = 0.5 * height as f32 / self.tangent;
+        let centre = Vec2::new(0.5 * width as f32, 0.5 * height as f32);
+        Lens { centre, focal, pixel: 1.0 / focal }
+    }
+
+    /// Direction through a point of the picture; its part along `forward` is 1.
+    pub(crate) fn ray(self, lens: &Lens, x: f32, y: f32) -> Vec3A {
+        let across = (x - lens.centre.x) * lens.pixel;
+        let down = (y - lens.centre.y) * lens.pixel;
+        self.forward + self.right * across - self.up * down
+    }
+}
+
+/// The picture plane: its middle and the focal length, in pixels.
+#[derive(Clone, Copy)]
+pub(crate) struct Lens {
+    centre: Vec2,
+    pub(crate) focal: f32,
+    /// Size of a pixel at a distance of 1: the inverse of `focal`.
+    pub(crate) pixel: f32,
+}
+
+impl Lens {
+    /// Where a point in front of the camera lies in the picture: x, y, and its inverse depth.
+    pub(crate) fn project(&self, point: Vec3A) -> Vec3A {
+        let inverse = 1.0 / point.z;
+        Vec3A::new(
+            self.centre.x + self.focal * point.x * inverse,
+            self.centre.y - self.focal * point.y * inverse,
+            inverse,
+        )
+    }
+}
+
+/// A corner in camera coordinates, with its normal in the world.
+#[derive(Clone, Copy)]
+pub(crate) struct Corner {
+    pub(crate) point: Vec3A,
+    pub(crate) normal: Vec3A,
+}
+
+/// A triangle in the picture: (normal / depth, 1 / depth) is `value + dx * (x - origin.x) + dy * (y - origin.y)`.
+#[derive(Clone, Copy)]
+pub(crate) struct Triangle {
+    origin: Vec2,
+    value: Vec4,
+    dx: Vec4,
+    dy: Vec4,
+    pub(crate) instance: u32,
+}
+
+impl Triangle {
+    /// (normal / depth, 1 / depth) at a point of the picture.
+    pub(crate) fn at(&self, x: f32, y: f32) -> Vec4 {
+        self.value + self.dx * (x - self.origin.x) + self.dy * (y - self.origin.y)
+    }
+}
+
+/// A picture of triangles: which is nearest at each sample.
+#[derive(Default)]
+pub(crate) struct Target {
+    width: usize,
+    height: usize,
+    inverse_depth: Vec<f32>,
+    /// Index into `triangles` plus one; 0 where there is none.
+    pub(crate) nearest: Vec<u32>,
+    pub(crate) triangles: Vec<Triangle>,
+}
+
+impl Target {
+    /// Empties it.
+    pub(crate) fn clear(&mut self, width: usize, height: usize) {
+        (self.width, self.height) = (width, height);
+        self.inverse_depth.clear();
+        self.inverse_depth.resize(width * height, 0.0);
+        self.nearest.clear();
+        self.nearest.resize(width * height, 0);
+        self.triangles.clear();
+    }
+
+    /// Draws a triangle if it faces the camera.
+    pub(crate) fn draw(&mut self, lens: &Lens, instance: u32, corners: [Corner; 3]) {
+        clipped(corners, &mut |corners| self.draw_visible(lens, instance, corners));
+    }
+
+    fn draw_visible(&mut self, lens: &Lens, instance: u32, corners: [Corner; 3]) {
+        let [a, b, c] = corners.map(|corner| lens.project(corner.point));
+        let [qa, qb, qc] = [(a, corners[0]), (b, corners[1]), (c, corners[2])]
+            .map(|(at, corner)| (corner.normal * at.z).extend(at.z));
+        let (ab, ac) = (b - a, c - a);
+        let area = ab.x * ac.y - ac.x * ab.y;
+        if !faces(area) {
+            return;
+        }
+        let inverse = 1.0 / area;
+        let (q1, q2) = (qb - qa, qc - qa);
+        let dx = (q1 * ac.y - q2 * ab.y) * inverse;
+        let dy = (q2 * ab.x - q1 * ac.x) * inverse;
+        let triangle = Triangle { origin: Vec2::new(a.x, a.y), value: qa, dx, dy, instance };
+        let id = self.triangles.len() as u32 + 1;
+        let width = self.width;
+        let mut drawn = false;
+        rows([a, b, c], width, self.height, &mut |y, from, to| {
+            drawn = true;
+            let start = triangle.at(from as f32 + 0.5, y as f32 + 0.5).w;
+            let depths = &mut self.inverse_depth[y * width + from..y * width + to];
+            let ids = &mut self.nearest[y * width + from..y * width + to];
+            for ((depth, nearest), step) in depths.iter_mut().zip(ids).zip(0_i32..) {
+                let here = start + dx.w * step as f32;
+                let nearer = here > *depth;
+                *depth = if nearer { here } else { *depth };
+                *nearest = if nearer { id } else { *nearest };
+            }
+        });
+        if drawn {
+            self.triangles.push(triangle);
+        }
+    }
+}
+
+/// Sets the samples of a stencil that a triangle covers, if it faces the camera.
+pub(crate) fn stamp(
+    stencil: &mut [u8],
+    width: usize,
+    height: usize,
+    lens: &Lens,
+    points: [Vec3A; 3],
+) {
+    let corners = points.map(|point| Corner { point, normal: Vec3A::ZERO });
+    clipped(corners, &mut |corners| {
+        let [a, b, c] = corners.map(|corner| lens.project(corner.point));
+        let (ab, ac) = (b - a, c - a);
+        if faces(ab.x * ac.y - ac.x * ab.y) {
+            rows([a, b, c], width, height, &mut |y, from, to| {
+                stencil[y * width + from..y * width + to].fill(1)
+            });
+        }
+    });
+}
+
+/// Whether a triangle of this doubled area is seen from the front: counter-clockwise, in a picture whose y points down.
+fn faces(area: f32) -> bool {
+    area < -1e-6
+}
+
+/// Hands on what of a triangle lies in front of the near plane: nothing, itself, or a fan of up to two.
+fn clipped(corners: [Corner; 3], draw: &mut impl FnMut([Corner; 3])) {
+    let n_inside = corners.iter().filter(|corner| corner.point.z >= NEAR).count();
+    if n_inside == 3 {
+        return draw(corners);
+    }
+    if n_inside == 0 {
+        return;
+    }
+    let mut polygon = [corners[0]; 4];
+    let mut n = 0;
+    for i in 0..3 {
+        let (from, to) = (corners[i], corners[(i + 1) % 3]);
+        if from.point.z >= NEAR {
+            polygon[n] = from;
+            n += 1;
+        }
+        if (from.point.z >= NEAR) != (to.point.z >= NEAR) {
+            let part = (NEAR - from.point.z) / (to.point.z - from.point.z);
+            let mut point = from.point + (to.point - from.point) * part;
+            point.z = NEAR;
+            polygon[n] = Corner { point, normal: from.normal + (to.normal - from.normal) * part };
+            n += 1;
+        }
+    }
+    for i in 2..n {
+        draw([polygon[0], polygon[i - 1], polygon[i]]);
+    }
+}
+
+/// Calls `row(y, from, to)` for the samples whose centres lie in a triangle. Triangles with a common edge compute it
+/// alike, so no sample is in both and none is in neither.
+fn rows(
+    corners: [Vec3A; 3],
+    width: usize,
+    height: usize,
+    row: &mut impl FnMut(usize, usize, usize),
+) {
+    let [mut top, mut middle, mut bottom] = corners;
+    if middle.y < top.y {
+        std::mem::swap(&mut top, &mut middle);
+    }
+    if bottom.y < middle.y {
+        std::mem::swap(&mut middle, &mut bottom);
+        if middle.y < top.y {
+            std::mem::swap(&mut top, &mut middle);
+        }
+    }
+    let slope = |from: Vec3A, to: Vec3A| {
+        if to.y > from.y { (to.x - from.x) / (to.y - from.y) } else { 0.0 }
+    };
+    let long = slope(top, bottom);
+    let middle_is_right = middle.x > top.x + (middle.y - top.y) * long;
+    for (from, to) in [(top, middle), (middle, bottom)] {
+        let short = slope(from, to);
+        for y in sample(from.y, height)..sample(to.y, height) {
+            let centre = y as f32 + 0.5;
+            let along_long = sample(top.x + (centre - top.y) * long, width);
+            let along_short = sample(from.x + (centre - from.y) * short, width);
+            let (left, right) =
+                if middle_is_right { (along_long, along_short) } else { (along_short, along_long) };
+            if left < right {
+                row(y, left, right);
+            }
+        }
+    }
+}
+
+/// The first sample whose centre lies after `position`, at most `n`.
+fn sample(position: f32, n: usize) -> usize {
+    // The conversion drops the fraction of what is positive and makes the rest 0.
+    ((position + 0.5) as usize).min(n)
+}
