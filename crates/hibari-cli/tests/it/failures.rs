@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::io::{BufRead, BufReader};
-use std::process::{Command, Stdio};
+use std::process::{Command, Output, Stdio};
 
 use hibari_media::decode_mp4;
 
@@ -124,11 +124,7 @@ fn a_full_disk_keeps_no_part_of_the_video() {
         Ok(output)
             if output.status.code() != Some(99) && !output.stderr.starts_with(b"unshare:") =>
         {
-            Outcome {
-                code: output.status.code(),
-                stdout: String::from_utf8(output.stdout).unwrap(),
-                stderr: String::from_utf8(output.stderr).unwrap(),
-            }
+            Outcome::from(output)
         }
         _ => place.run(&[&["generate", PROMPT, "--out", "/dev/full"], &SOON[..]].concat()),
     };
@@ -155,10 +151,9 @@ fn interrupted(place: &Place, args: &[&str], sign: &str) -> Outcome {
     let killed = Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
     assert!(killed.success());
     let told: Vec<String> = lines.lines().map(|line| line.unwrap()).collect();
-    let stderr: Vec<String> = told.into_iter().filter(|line| !line.contains("DEBUG")).collect();
+    let told: Vec<String> = told.into_iter().filter(|line| !line.contains("DEBUG")).collect();
     let output = child.wait_with_output().unwrap();
-    let stdout = String::from_utf8(output.stdout).unwrap();
-    Outcome { code: output.status.code(), stdout, stderr: stderr.join("\n") }
+    Outcome::from(Output { stderr: told.join("\n").into_bytes(), ..output })
 }
 
 #[cfg(unix)]
