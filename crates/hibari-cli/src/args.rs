@@ -1,0 +1,129 @@
+//! The command line: every flag, its environment variable, and the help that teaches both.
+
+use std::path::PathBuf;
+
+use clap::{Parser, Subcommand, ValueEnum};
+use hibari_kernels::isa::Isa;
+
+use crate::commands::{bench, decode, doctor, generate, world};
+
+/// Text to video that you run, train and change yourself, on a plain CPU.
+#[derive(Debug, Parser)]
+#[command(
+    name = "hibari",
+    version,
+    max_term_width = 100,
+    after_help = "\
+Examples:
+  hibari generate \"a red car drives down a neon street at night\"
+  hibari generate \"a dog runs in the park\" --seed 7 --seconds 2 --sheet dog.png
+  hibari world vocabulary        what the embedded model has learned to draw
+  hibari doctor                  what this machine offers, and whether all is in order
+
+Exit codes: 0 done, 1 a failure of the program or the machine, 2 a request that cannot be met, 130 canceled."
+)]
+pub(crate) struct Args {
+    #[command(flatten)]
+    pub(crate) global: Global,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// Settings of every command.
+#[derive(Debug, clap::Args)]
+#[command(next_help_heading = "Settings of every command")]
+pub(crate) struct Global {
+    /// Threads to compute on [default: all cores]; the result does not depend on it
+    #[arg(long, global = true, env = "HIBARI_THREADS", value_name = "N", value_parser = threads)]
+    pub(crate) threads: Option<usize>,
+    /// Use no instructions above this set
+    #[arg(long, global = true, env = "HIBARI_ISA", value_name = "SET")]
+    pub(crate) isa: Option<IsaLimit>,
+    /// Say nothing but errors
+    #[arg(short, long, global = true, conflicts_with = "verbose")]
+    pub(crate) quiet: bool,
+    /// Tell what is done; twice: every step
+    #[arg(short, long, global = true, action = clap::ArgAction::Count)]
+    pub(crate) verbose: u8,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    Generate(generate::Args),
+    Decode(decode::Args),
+    World(world::Args),
+    Doctor(doctor::Args),
+    Bench(bench::Args),
+}
+
+/// Where a video goes.
+#[derive(Debug, clap::Args)]
+#[command(next_help_heading = "Files to write")]
+pub(crate) struct Files {
+    /// The video [default: a free name made of the prompt's first words]
+    #[arg(short, long, value_name = "FILE.mp4")]
+    pub(crate) out: Option<PathBuf>,
+    /// Also eight frames of the video on one picture, PNG or WebP
+    #[arg(long, value_name = "FILE.png")]
+    pub(crate) sheet: Option<PathBuf>,
+    /// Also an animated preview
+    #[arg(long, value_name = "FILE.gif")]
+    pub(crate) gif: Option<PathBuf>,
+    /// Replace files that exist
+    #[arg(short, long)]
+    pub(crate) force: bool,
+}
+
+/// An instruction set, as it is named on the command line.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(crate) enum IsaLimit {
+    /// Portable code
+    Scalar,
+    /// AVX2 and FMA
+    Avx2,
+    /// AVX-512 with BF16
+    Avx512,
+}
+
+impl From<IsaLimit> for Isa {
+    fn from(limit: IsaLimit) -> Self {
+        match limit {
+            IsaLimit::Scalar => Self::Scalar,
+            IsaLimit::Avx2 => Self::Avx2,
+            IsaLimit::Avx512 => Self::Avx512Bf16,
+        }
+    }
+}
+
+/// Reads `256x144`.
+pub(crate) fn size(text: &str) -> Result<(usize, usize), String> {
+    text.split_once(['x', 'X', '×'])
+        .and_then(|(width, height)| Some((width.parse().ok()?, height.parse().ok()?)))
+        .ok_or_else(|| "write width and height in pixels, such as 256x144".to_owned())
+}
+
+fn threads(text: &str) -> Result<usize, String> {
+    let count = text.parse().ok().filter(|count| (1..=1024).contains(count));
+    count.ok_or_else(|| "write a number from 1 to 1024".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Args::command().debug_assert();
+    }
+
+    #[test]
+    fn sizes_are_read() {
+        assert_eq!(size("256x144"), Ok((256, 144)));
+        for text in ["256", "x", "axb", "-1x4", "1x2x3", ""] {
+            assert!(size(text).is_err(), "{text}");
+        }
+    }
+}

@@ -1,0 +1,7 @@
+//! The verbs, one file each: its arguments, and what it does.
+
+pub(crate) mod bench;
+pub(crate) mod decode;
+pub(crate) mod doctor;
+pub(crate) mod generate;
+pub(crate) mod world;

@@ -1,0 +1,225 @@
+//! `hibari world`: the simulated world that the embedded model learned from.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use clap::{Subcommand, ValueEnum};
+use hibari_media::{FrameRate, Mp4Options, Provenance, contact_sheet, encode_mp4, save_still};
+use hibari_world::clip::ClipRenderer;
+use hibari_world::vocabulary::{
+    Action, Bottom, CameraMove, Colour, Facing, Footwear, Framing, Ground, Hair, Item, Light,
+    Material, Place, Size, Subject, Term, Top,
+};
+use hibari_world::{ClipForm, Detail, Script, Split};
+use serde::Serialize;
+
+use crate::failure::Failure;
+use crate::output::Output;
+use crate::targets;
+
+/// Draw, list and render the world that the embedded model learned from
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  hibari world vocabulary                             the words that a prompt can count on
+  hibari world sample --n 24 --sheet world.png        24 training scenes with their short captions
+  hibari world render --seed 7 --out scene.mp4        one training video")]
+pub(crate) struct Args {
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Debug, Subcommand)]
+enum Verb {
+    /// Draw scenes as training does, and show a still of each with its short caption
+    Sample {
+        /// Number of scenes
+        #[arg(long, value_name = "N", default_value_t = 24, value_parser = clap::value_parser!(u16).range(1..=1024))]
+        n: u16,
+        /// The picture to write, PNG or WebP
+        #[arg(long, value_name = "FILE.png")]
+        sheet: PathBuf,
+        /// Seed of the first scene
+        #[arg(long, value_name = "N", default_value_t = 0)]
+        seed: u64,
+        /// Which scenes
+        #[arg(long, value_name = "SPLIT", default_value = "train")]
+        split: SplitName,
+        /// Replace a file that exists
+        #[arg(short, long)]
+        force: bool,
+    },
+    /// Render one video of the world
+    Render {
+        /// A script; --seed draws one instead
+        #[arg(
+            value_name = "SCRIPT.json",
+            required_unless_present = "seed",
+            conflicts_with = "seed"
+        )]
+        script: Option<PathBuf>,
+        /// Seed of the script to draw
+        #[arg(long, value_name = "N")]
+        seed: Option<u64>,
+        /// The video to write
+        #[arg(short, long, value_name = "FILE.mp4")]
+        out: PathBuf,
+        /// Also print the script on stdout
+        #[arg(long)]
+        json: bool,
+        /// Replace a file that exists
+        #[arg(short, long)]
+        force: bool,
+    },
+    /// List the words that the world knows
+    Vocabulary {
+        /// Print one JSON object
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+/// Which scenes to draw.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum SplitName {
+    /// Scenes for training
+    Train,
+    /// Scenes with a combination that training never shows
+    Combinatorial,
+    /// Speeds and crowds beyond those of training
+    Outside,
+}
+
+impl From<SplitName> for Split {
+    fn from(name: SplitName) -> Self {
+        match name {
+            SplitName::Train => Self::Train,
+            SplitName::Combinatorial => Self::Combinatorial,
+            SplitName::Outside => Self::Outside,
+        }
+    }
+}
+
+/// A training clip: four seconds at 12 frames a second.
+const FORM: ClipForm = ClipForm { width: 256, height: 144, fps: 12, frames: 48 };
+/// Most columns of a sheet.
+const MAX_COLUMNS: usize = 8;
+
+pub(crate) fn run(args: &Args, output: Output) -> Result<(), Failure> {
+    match &args.verb {
+        Verb::Sample { n, sheet, seed, split, force } => {
+            targets::check(sheet, &["png", "webp"], *force)?;
+            sample(*n, sheet, *seed, (*split).into(), output)
+        }
+        Verb::Render { script, seed, out, json, force } => {
+            targets::check(out, &["mp4"], *force)?;
+            let script = match script {
+                Some(path) => read(path)?,
+                None => Script::sample(seed.unwrap_or(0), Split::Train, FORM),
+            };
+            render(&script, out, output)?;
+            if *json { output.data(&script.to_json()) } else { Ok(()) }
+        }
+        Verb::Vocabulary { json } => vocabulary(*json, output),
+    }
+}
+
+fn sample(n: u16, path: &Path, seed: u64, split: Split, output: Output) -> Result<(), Failure> {
+    let mut renderer = ClipRenderer::new();
+    let bar = output.bar("rendering");
+    let mut items = Vec::with_capacity(usize::from(n));
+    for idx in 0..n {
+        let script = Script::sample(seed.wrapping_add(u64::from(idx)), split, FORM);
+        let caption = script.caption(Detail::Short, script.seed).text();
+        items.push((renderer.still(&script, FORM.frames / 2), caption));
+        bar.set(items.len(), usize::from(n));
+    }
+    drop(bar);
+    let columns = (1..MAX_COLUMNS).find(|columns| columns * columns >= items.len());
+    let sheet = contact_sheet(&items, columns.unwrap_or(MAX_COLUMNS))?;
+    save_still(path, &sheet, None)?;
+    output.note(&format!("wrote {} ({n} scenes from seed {seed})", path.display()));
+    Ok(())
+}
+
+fn read(path: &Path) -> Result<Script, Failure> {
+    let text = fs::read_to_string(path).map_err(|error| {
+        Failure::input(
+            format!("cannot read `{}`: {error}", path.display()),
+            "check the path; `hibari world render --seed 1 --out a.mp4 --json` prints a script",
+        )
+    })?;
+    Ok(Script::from_json(&text)?)
+}
+
+fn render(script: &Script, path: &Path, output: Output) -> Result<(), Failure> {
+    let of = script.frames() as usize;
+    let mut frames = Vec::with_capacity(of);
+    let bar = output.bar("rendering");
+    ClipRenderer::new().render(script, &mut |frame| {
+        frames.push(frame);
+        bar.set(frames.len(), of);
+    });
+    drop(bar);
+    let caption = script.caption(Detail::Dense, script.seed).text();
+    let made = Provenance {
+        generator: "hibari world".into(),
+        version: env!("CARGO_PKG_VERSION").into(),
+        prompt: caption.clone(),
+        seed: script.seed,
+        model_sha256: String::new(),
+    };
+    let options = Mp4Options { quantiser: targets::QUANTISER, provenance: Some(made) };
+    encode_mp4(path, &frames, FrameRate::from(script.fps), &options, &mut |_done| {})?;
+    output.note(&format!("{caption}\nwrote {} ({of} frames)", path.display()));
+    Ok(())
+}
+
+/// One table of the vocabulary.
+#[derive(Serialize)]
+struct Table {
+    slot: &'static str,
+    entries: Vec<Entry>,
+}
+
+#[derive(Serialize)]
+struct Entry {
+    name: &'static str,
+    synonyms: &'static [&'static str],
+    chinese: &'static [&'static str],
+}
+
+fn table<T: Term>() -> Table {
+    let entry =
+        |term: &T| Entry { name: term.name(), synonyms: term.synonyms(), chinese: term.chinese() };
+    Table { slot: T::SLOT, entries: T::ALL.iter().map(entry).collect() }
+}
+
+fn vocabulary(is_json: bool, output: Output) -> Result<(), Failure> {
+    let tables = [
+        table::<Subject>(),
+        table::<Colour>(),
+        table::<Size>(),
+        table::<Material>(),
+        table::<Top>(),
+        table::<Bottom>(),
+        table::<Footwear>(),
+        table::<Item>(),
+        table::<Hair>(),
+        table::<Action>(),
+        table::<Facing>(),
+        table::<Place>(),
+        table::<Light>(),
+        table::<Ground>(),
+        table::<CameraMove>(),
+        table::<Framing>(),
+    ];
+    if is_json {
+        return output.json(&tables);
+    }
+    for Table { slot, entries } in &tables {
+        let names: Vec<&str> = entries.iter().map(|entry| entry.name).collect();
+        output.data(&format!("{slot:<10} {}", names.join(", ")))?;
+    }
+    Ok(())
+}

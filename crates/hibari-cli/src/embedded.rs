@@ -1,0 +1,27 @@
+//! The weights that are part of the binary.
+
+use std::path::Path;
+
+use hibari_pipeline::Generator;
+use hibari_weights::{WeightIndex, WeightsError};
+
+use crate::failure::Failure;
+
+static MINILM: &[u8] = include_bytes!("../../../weights/minilm.safetensors");
+static LARK: &[u8] = include_bytes!("../../../weights/lark.safetensors");
+
+/// The text encoder.
+pub(crate) fn minilm() -> Result<WeightIndex, WeightsError> {
+    WeightIndex::from_bytes("minilm (embedded)", MINILM)
+}
+
+/// The video model.
+pub(crate) fn lark() -> Result<WeightIndex, WeightsError> {
+    WeightIndex::from_bytes("lark (embedded)", LARK)
+}
+
+/// Loads the model in `file`, or else the embedded one.
+pub(crate) fn load(file: Option<&Path>) -> Result<Box<dyn Generator>, Failure> {
+    let weights = file.map_or_else(lark, WeightIndex::open)?;
+    Ok(hibari_pipeline::load(&weights, &minilm()?)?)
+}

@@ -1,0 +1,132 @@
+//! Runs that end well.
+
+use std::fs;
+
+use hibari_media::{decode_mp4, load_still, read_provenance};
+use hibari_weights::WeightIndex;
+use serde_json::Value;
+
+use crate::{PROMPT, Place, model, names};
+
+#[test]
+fn a_video_is_made_and_reported() {
+    let place = Place::new();
+    let outcome = place.run(&[
+        "generate",
+        PROMPT,
+        "--seed",
+        "7",
+        "--size",
+        "144x256",
+        "--seconds",
+        "0.67",
+        "--steps",
+        "2",
+        "--out",
+        "a.mp4",
+        "--sheet",
+        "a.png",
+        "--gif",
+        "a.gif",
+        "--json",
+    ]);
+    assert_eq!(outcome.code, Some(0), "{outcome:?}");
+    assert!(outcome.stderr.contains("understood: "), "{outcome:?}");
+    assert!(outcome.stderr.lines().last().unwrap().starts_with("wrote a.mp4 (144x256, 8 frames"));
+    assert_eq!(place.files(), ["a.gif", "a.mp4", "a.png"]);
+    assert!(names(place.temporary.path()).is_empty(), "the latents are removed");
+
+    let report: Value = serde_json::from_str(&outcome.stdout).unwrap();
+    let expected = [
+        ("path", Value::from("a.mp4")),
+        ("prompt", PROMPT.into()),
+        ("seed", 7.into()),
+        ("width", 144.into()),
+        ("height", 256.into()),
+        ("frames", 8.into()),
+        ("fps", 12.into()),
+        ("model", "lark-tiny".into()),
+        ("model_sha256", WeightIndex::open(model()).unwrap().hash().into()),
+        ("unknown_words", Value::Array(Vec::new())),
+    ];
+    for (key, value) in expected {
+        assert_eq!(report[key], value, "{key}");
+    }
+    assert!(report["caption"].as_str().unwrap().contains("red car"));
+    assert!(report["seconds"]["total"].as_f64().unwrap() > 0.0);
+
+    let video = decode_mp4(&place.path("a.mp4")).unwrap();
+    assert_eq!((video.width, video.height, video.frames.len()), (144, 256, 8));
+    assert_eq!((video.rate.numerator, video.rate.denominator), (12, 1));
+    let made = read_provenance(&place.path("a.mp4")).unwrap().unwrap();
+    assert_eq!((made.prompt.as_str(), made.seed), (PROMPT, 7));
+    assert!(load_still(&place.path("a.png")).unwrap().width > 4 * 144);
+}
+
+#[test]
+fn the_seed_alone_decides_and_names_are_free() {
+    let place = Place::new();
+    for (seed, threads) in [("1", "1"), ("1", "2"), ("2", "2")] {
+        let args =
+            ["--seed", seed, "--threads", threads, "--seconds", "1", "--steps", "3", "--quiet"];
+        let outcome = place.run(&[&["generate", PROMPT], &args[..]].concat());
+        assert_eq!(outcome.code, Some(0), "{outcome:?}");
+        assert_eq!((outcome.stdout, outcome.stderr), (String::new(), String::new()));
+    }
+    let stem = "a-red-car-drives-down-a-neon-street-at-night";
+    let files = ["", "-2", "-3"].map(|number| format!("{stem}{number}.mp4"));
+    let [first, second, third] = files.map(|name| fs::read(place.path(&name)).unwrap());
+    assert!(first == second, "1 and 2 threads");
+    assert!(second != third, "seeds 1 and 2");
+}
+
+#[test]
+fn unknown_words_are_named() {
+    let place = Place::new();
+    let args = ["--seconds", "0.33", "--steps", "1", "--out", "a.mp4", "--json"];
+    let outcome = place.run(&[&["generate", "a dog and a qqzxv"], &args[..]].concat());
+    assert_eq!(outcome.code, Some(0), "{outcome:?}");
+    assert!(outcome.stderr.contains("note: not known to the world: `qqzxv`"), "{outcome:?}");
+    let report: Value = serde_json::from_str(&outcome.stdout).unwrap();
+    assert_eq!(report["unknown_words"], serde_json::json!(["qqzxv"]));
+}
+
+#[test]
+fn doctor_bench_and_vocabulary_speak_json() {
+    let place = Place::new();
+    let json = |args: &[&str]| -> Vec<Value> {
+        let outcome = place.run(args);
+        assert_eq!(outcome.code, Some(0), "{outcome:?}");
+        outcome.stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+    };
+    let doctor = &json(&["doctor", "--json", "--threads", "2", "--isa", "scalar"])[0];
+    assert_eq!(doctor["threads"], 2);
+    assert_eq!(doctor["instructions"], "Scalar");
+    assert_eq!(doctor["models"][0]["name"], "minilm");
+    assert_eq!(doctor["models"][1]["problem"], Value::Null);
+
+    let rows = json(&["bench", "--json", "--runs", "1"]);
+    assert_eq!(rows.len(), 18);
+    assert!(rows.iter().all(|row| row["gflops"].as_f64().unwrap() > 0.0));
+
+    let tables = &json(&["world", "vocabulary", "--json"])[0];
+    assert_eq!(tables[0]["slot"], "subject");
+    assert_eq!(tables[0]["entries"][0]["name"], "woman");
+}
+
+#[test]
+fn the_world_is_drawn() {
+    let place = Place::new();
+    let sample = place.run(&["world", "sample", "--n", "5", "--sheet", "s.png"]);
+    assert_eq!(sample.code, Some(0), "{sample:?}");
+    assert!(load_still(&place.path("s.png")).unwrap().width > 3 * 256);
+
+    let drawn = place.run(&["world", "render", "--seed", "3", "--out", "a.mp4", "--json"]);
+    assert_eq!(drawn.code, Some(0), "{drawn:?}");
+    assert_eq!(decode_mp4(&place.path("a.mp4")).unwrap().frames.len(), 48);
+    fs::write(place.path("script.json"), &drawn.stdout).unwrap();
+    let again = place.run(&["world", "render", "script.json", "--out", "b.mp4"]);
+    assert_eq!(again.code, Some(0), "{again:?}");
+    let bytes = |name: &str| fs::read(place.path(name)).unwrap();
+    assert!(bytes("a.mp4") == bytes("b.mp4"), "the script says it all");
+}

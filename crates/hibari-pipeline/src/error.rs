@@ -1,0 +1,90 @@
+//! What can go wrong between a prompt and its frames, in sentences for the person who asked.
+
+use std::path::PathBuf;
+
+use hibari_models::ModelError;
+use hibari_weights::WeightsError;
+
+use crate::request::MAX_PROMPT_CHARS;
+
+/// A video that cannot be made.
+#[derive(Debug, thiserror::Error)]
+pub enum PipelineError {
+    /// The prompt has no words.
+    #[error("the prompt is empty")]
+    EmptyPrompt,
+    /// The prompt is longer than anyone reads.
+    #[error("the prompt has {chars} characters, more than {MAX_PROMPT_CHARS}")]
+    LongPrompt {
+        /// Its length.
+        chars: usize,
+    },
+    /// A setting has a value that the model cannot make.
+    #[error("{setting} `{value}` cannot be made by this model")]
+    Setting {
+        /// Which setting, such as `size`.
+        setting: &'static str,
+        /// The value asked for.
+        value: String,
+        /// The nearest value that can be made.
+        nearest: String,
+        /// All that can, in words.
+        valid: String,
+    },
+    /// No family knows these weights.
+    #[error("weights `{}` are of no family that hibari knows", path.display())]
+    Family {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The model refuses.
+    #[error(transparent)]
+    Model(#[from] ModelError),
+    /// A file of weights or latents cannot be used.
+    #[error(transparent)]
+    Weights(#[from] WeightsError),
+    /// A file holds something else than latents.
+    #[error("`{}` does not hold latents: {reason}", path.display())]
+    Latents {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// The latents belong to another model.
+    #[error("the latents `{}` were made by another model", path.display())]
+    OtherModel {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The model returned infinities or no numbers.
+    #[error("the model returned values that are not finite")]
+    NotFinite,
+    /// The caller asked to stop.
+    #[error("canceled")]
+    Canceled,
+}
+
+impl PipelineError {
+    /// What the reader can do about it.
+    #[must_use]
+    pub fn hint(&self) -> String {
+        match self {
+            Self::EmptyPrompt => "describe a scene, such as \"a red ball rolls on a table\"".into(),
+            Self::LongPrompt { .. } => "describe the scene in a few sentences".into(),
+            Self::Setting { nearest, valid, .. } => {
+                format!("the nearest is `{nearest}`; it makes {valid}")
+            }
+            Self::Family { .. } => {
+                let known: Vec<&str> = crate::FAMILIES.iter().map(|family| family.id).collect();
+                format!("use weights of one of these families: {}", known.join(", "))
+            }
+            Self::Model(ModelError::Request { hint, .. }) => hint.clone(),
+            Self::Model(ModelError::Weights(error)) | Self::Weights(error) => error.hint().into(),
+            Self::Latents { .. } => "use a file that `hibari generate` left behind".into(),
+            Self::OtherModel { .. } => "name the model that made them".into(),
+            Self::NotFinite => "use other weights, or less guidance".into(),
+            Self::Canceled => "run the same command again to start over".into(),
+        }
+    }
+}

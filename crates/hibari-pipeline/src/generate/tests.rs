@@ -1,0 +1,161 @@
+//! The loop on a model of a few lines, so that what it returns is known in closed form.
+
+use burn::tensor::Tensor;
+use hibari_diffusion::Step;
+use hibari_models::Window;
+use hibari_world::NearestWord;
+
+use super::*;
+
+/// Its clean latents are `value` everywhere; it decodes each latent frame to four frames of that brightness.
+struct Flat {
+    spec: ModelSpec,
+    value: f32,
+}
+
+impl Flat {
+    fn new(value: f32) -> Self {
+        let spec = ModelSpec {
+            family: "flat",
+            preset: "flat".into(),
+            sizes: vec![(64, 32), (32, 64)],
+            fps: 12,
+            channels: 2,
+            cell_px: 16,
+            frames_per_latent: 4,
+            max_window: 3,
+            steps: 5,
+            guidance: 2.0,
+            shift: 1.0,
+        };
+        Self { spec, value }
+    }
+}
+
+impl Generator for Flat {
+    fn spec(&self) -> &ModelSpec {
+        &self.spec
+    }
+
+    fn sha256(&self) -> &str {
+        "f1a7"
+    }
+
+    fn nearest(&mut self, _word: &str) -> Option<NearestWord> {
+        None
+    }
+
+    fn denoise(
+        &mut self,
+        text: &TimedText,
+        window: &Window,
+        start: Latent,
+        plan: &NoisePlan,
+        guidance: &Guidance,
+        progress: &mut dyn FnMut(Step) -> ControlFlow<()>,
+    ) -> Result<Latent, PipelineError> {
+        assert!(text.joined().contains("dog") && guidance.weight == 2.0);
+        assert_eq!((plan.n_frames(), plan.at(0)[0], plan.at(plan.n_steps())[0]), (2, 1.0, 0.0));
+        assert_eq!((window.size, window.times.as_slice()), ((32, 64), &[0.0, 1.0][..]));
+        assert_eq!(start.video.dims(), [1, 2, 2, 4, 2]);
+        for done in 1..=plan.n_steps() {
+            if progress(Step { done, of: plan.n_steps() }).is_break() {
+                return Err(PipelineError::Canceled);
+            }
+        }
+        Ok(Latent { video: start.video.zeros_like() + self.value })
+    }
+
+    fn decode(&self, latents: Tensor<5>, frame: &mut dyn FnMut(Tensor<4>) -> ControlFlow<()>) {
+        let [_, _, f, h, w] = latents.dims();
+        let value: f32 = latents.mean().into_scalar();
+        for _ in 0..4 * f {
+            let pixels = Tensor::full([1, 3, 16 * h, 16 * w], value, &Device::flex());
+            if frame(pixels).is_break() {
+                return;
+            }
+        }
+    }
+}
+
+fn request() -> Request {
+    Request {
+        prompt: "a dog walks in the park".into(),
+        seed: 4,
+        size: Some((32, 64)),
+        seconds: Some(0.67),
+        fps: None,
+        steps: None,
+        guidance: None,
+    }
+}
+
+/// What was told, and the result; stops at the `stop`-th telling.
+fn run(value: f32, aside: &Path, stop: usize) -> (Vec<&'static str>, Result<Clip, PipelineError>) {
+    let mut told = Vec::new();
+    let clip = generate(&request(), &mut Flat::new(value), aside, &mut |progress| {
+        told.push(match progress {
+            Progress::Understood(_) => "understood",
+            Progress::Denoised { .. } => "denoised",
+            Progress::Saved(_) => "saved",
+            Progress::Decoded { .. } => "decoded",
+        });
+        if told.len() == stop { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+    });
+    (told, clip)
+}
+
+#[test]
+fn frames_come_out_and_again_from_the_latents_aside() {
+    let folder = tempfile::tempdir().unwrap();
+    let aside = folder.path().join("latents");
+    let (told, clip) = run(0.5, &aside, 0);
+    let clip = clip.unwrap();
+    assert_eq!(told.len(), 1 + 5 + 1 + 8);
+    assert_eq!(clip.frames, vec![Frame::filled(32, 64, [191; 3]); 8]);
+    assert_eq!((clip.fps, clip.made.seed, clip.made.model_sha256.as_str()), (12, 4, "f1a7"));
+
+    let latents = Latents::open(&aside).unwrap();
+    let again = decode(&latents, &Flat::new(0.0), &mut |_| ControlFlow::Continue(())).unwrap();
+    assert_eq!((again.frames, again.made), (clip.frames, clip.made));
+}
+
+#[test]
+fn it_stops_wherever_it_is_asked_to() {
+    let folder = tempfile::tempdir().unwrap();
+    for stop in 1..=15 {
+        let (told, clip) = run(0.5, &folder.path().join("latents"), stop);
+        assert!(matches!(clip, Err(PipelineError::Canceled)), "at telling {stop}");
+        assert_eq!(told.len(), stop);
+    }
+}
+
+#[test]
+fn nonsense_is_not_drawn() {
+    let folder = tempfile::tempdir().unwrap();
+    let aside = folder.path().join("latents");
+    for value in [f32::NAN, f32::INFINITY] {
+        let (_, clip) = run(value, &aside, 0);
+        assert!(matches!(clip, Err(PipelineError::NotFinite)));
+        assert!(!aside.exists());
+    }
+    let (_, clip) = run(1e6, &aside, 0);
+    assert_eq!(clip.unwrap().frames[0].pixel(0, 0), [255; 3], "out of range is clipped");
+}
+
+#[test]
+fn latents_that_cannot_be_kept_do_not_stop_the_work() {
+    let (told, clip) = run(0.5, Path::new("/no/such/folder/latents"), 0);
+    assert!(clip.is_ok() && !told.contains(&"saved"));
+}
+
+#[test]
+fn noise_depends_on_the_seed_alone() {
+    let plan = request().plan(&Flat::new(0.0).spec).unwrap();
+    let values = |seed| -> Vec<f32> {
+        let latent = noise(seed, &Flat::new(0.0).spec, &plan);
+        latent.video.into_data().try_into_vec().unwrap()
+    };
+    assert_eq!(values(1), values(1));
+    assert_ne!(values(1), values(2));
+}

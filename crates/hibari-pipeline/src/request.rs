@@ -1,0 +1,237 @@
+//! What is asked of a model, held against what it can make.
+
+use hibari_models::{ModelSpec, Window};
+use hibari_world::ClipForm;
+
+use crate::error::PipelineError;
+
+/// Longest prompt, in characters.
+pub const MAX_PROMPT_CHARS: usize = 32_000;
+/// Most denoising steps: more change nothing that can be seen.
+const MAX_STEPS: usize = 1_000;
+/// Strongest guidance: beyond it colours burn out.
+const MAX_GUIDANCE: f64 = 20.0;
+/// How far a length may be from one that can be made, in seconds: `0.67` means two thirds.
+const SECONDS_TOLERANCE: f64 = 0.01;
+
+/// A video to make. `None` leaves a setting to the model.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Request {
+    /// The text, as it was typed.
+    pub prompt: String,
+    /// Seed of all that the prompt leaves open, and of the noise.
+    pub seed: u64,
+    /// Width and height, in pixels.
+    pub size: Option<(usize, usize)>,
+    /// Length, in seconds.
+    pub seconds: Option<f64>,
+    /// Frames a second.
+    pub fps: Option<u32>,
+    /// Denoising steps.
+    pub steps: Option<usize>,
+    /// Guidance weight; 1 asks the model once a step.
+    pub guidance: Option<f64>,
+}
+
+/// A request that the model can meet.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Plan {
+    /// What the world calls it.
+    pub(crate) form: ClipForm,
+    /// What the model calls it.
+    pub(crate) window: Window,
+    /// Denoising steps.
+    pub(crate) steps: usize,
+    /// Guidance weight.
+    pub(crate) guidance: f64,
+}
+
+impl Request {
+    /// Holds the request against what the model can make.
+    ///
+    /// # Errors
+    /// for the first setting that does not fit, with the nearest value that does
+    pub(crate) fn plan(&self, spec: &ModelSpec) -> Result<Plan, PipelineError> {
+        self.check_prompt()?;
+        let (width, height) = self.size_of(spec)?;
+        let n_latents = self.n_latents(spec)?;
+        let number = |value: usize| u32::try_from(value).expect("a model's sizes are small");
+        Ok(Plan {
+            form: ClipForm {
+                width: number(width),
+                height: number(height),
+                fps: self.fps_of(spec)?,
+                frames: number(n_latents * spec.frames_per_latent),
+            },
+            window: Window {
+                size: (width, height),
+                times: (0..n_latents).map(|time| time as f32).collect(),
+                still: false,
+            },
+            steps: self.steps_of(spec)?,
+            guidance: self.guidance_of(spec)?,
+        })
+    }
+
+    fn check_prompt(&self) -> Result<(), PipelineError> {
+        if self.prompt.trim().is_empty() {
+            return Err(PipelineError::EmptyPrompt);
+        }
+        let chars = self.prompt.chars().count();
+        if chars > MAX_PROMPT_CHARS {
+            return Err(PipelineError::LongPrompt { chars });
+        }
+        Ok(())
+    }
+
+    fn size_of(&self, spec: &ModelSpec) -> Result<(usize, usize), PipelineError> {
+        let usual = *spec.sizes.first().expect("a model has at least one size");
+        let Some(size) = self.size else { return Ok(usual) };
+        if spec.sizes.contains(&size) {
+            return Ok(size);
+        }
+        let text = |(width, height): (usize, usize)| format!("{width}x{height}");
+        let distance = |known: &&(usize, usize)| {
+            known.0.abs_diff(size.0).saturating_add(known.1.abs_diff(size.1))
+        };
+        let nearest = *spec.sizes.iter().min_by_key(distance).unwrap_or(&usual);
+        let valid: Vec<String> = spec.sizes.iter().map(|&size| text(size)).collect();
+        Err(wrong("size", text(size), text(nearest), valid.join(", ")))
+    }
+
+    /// The length in latent frames.
+    fn n_latents(&self, spec: &ModelSpec) -> Result<usize, PipelineError> {
+        let Some(seconds) = self.seconds else { return Ok(spec.max_window) };
+        let unit = spec.frames_per_latent as f64 / f64::from(spec.fps);
+        // A NaN becomes 0 here, and is refused below.
+        let nearest = ((seconds / unit).round() as usize).clamp(1, spec.max_window);
+        if (nearest as f64 * unit - seconds).abs() <= SECONDS_TOLERANCE {
+            return Ok(nearest);
+        }
+        let text = |n_latents: usize| {
+            let text = format!("{:.2}", n_latents as f64 * unit);
+            text.trim_end_matches('0').trim_end_matches('.').to_owned()
+        };
+        let valid =
+            format!("{} to {} seconds in steps of {}", text(1), text(spec.max_window), text(1));
+        Err(wrong("seconds", seconds, text(nearest), valid))
+    }
+
+    fn fps_of(&self, spec: &ModelSpec) -> Result<u32, PipelineError> {
+        match self.fps {
+            Some(fps) if fps != spec.fps => {
+                Err(wrong("fps", fps, spec.fps, format!("{} frames a second", spec.fps)))
+            }
+            _ => Ok(spec.fps),
+        }
+    }
+
+    fn steps_of(&self, spec: &ModelSpec) -> Result<usize, PipelineError> {
+        let steps = self.steps.unwrap_or(spec.steps);
+        let nearest = steps.clamp(1, MAX_STEPS);
+        if steps != nearest {
+            return Err(wrong("steps", steps, nearest, format!("1 to {MAX_STEPS} steps")));
+        }
+        Ok(steps)
+    }
+
+    fn guidance_of(&self, spec: &ModelSpec) -> Result<f64, PipelineError> {
+        let guidance = self.guidance.unwrap_or(spec.guidance);
+        if (1.0..=MAX_GUIDANCE).contains(&guidance) {
+            return Ok(guidance);
+        }
+        let nearest = guidance.max(1.0).min(MAX_GUIDANCE); // 1 for a NaN
+        Err(wrong("guidance", guidance, nearest, format!("guidance from 1 to {MAX_GUIDANCE}")))
+    }
+}
+
+fn wrong(
+    setting: &'static str,
+    value: impl ToString,
+    nearest: impl ToString,
+    valid: String,
+) -> PipelineError {
+    let (value, nearest) = (value.to_string(), nearest.to_string());
+    PipelineError::Setting { setting, value, nearest, valid }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn spec() -> ModelSpec {
+        ModelSpec {
+            family: "lark",
+            preset: "tiny".into(),
+            sizes: vec![(256, 144), (144, 256), (192, 192)],
+            fps: 12,
+            channels: 32,
+            cell_px: 16,
+            frames_per_latent: 4,
+            max_window: 12,
+            steps: 24,
+            guidance: 2.5,
+            shift: 1.0,
+        }
+    }
+
+    fn request() -> Request {
+        Request {
+            prompt: "a dog".into(),
+            seed: 1,
+            size: None,
+            seconds: None,
+            fps: None,
+            steps: None,
+            guidance: None,
+        }
+    }
+
+    #[test]
+    fn what_is_left_open_is_the_models_own() {
+        let plan = request().plan(&spec()).unwrap();
+        assert_eq!(plan.form, ClipForm { width: 256, height: 144, fps: 12, frames: 48 });
+        assert_eq!((plan.window.times.len(), plan.steps, plan.guidance), (12, 24, 2.5));
+    }
+
+    #[test]
+    fn lengths_in_thirds_of_a_second_fit() {
+        for (seconds, n_latents) in [(4.0, 12), (0.33, 1), (1.0 / 3.0, 1), (2.67, 8), (1.0, 3)] {
+            let plan = Request { seconds: Some(seconds), ..request() }.plan(&spec()).unwrap();
+            assert_eq!(plan.window.times.len(), n_latents, "{seconds} s");
+        }
+    }
+
+    #[test]
+    fn what_does_not_fit_names_the_nearest_that_does() {
+        let check = |request: Request, expected: &str| {
+            let error = request.plan(&spec()).unwrap_err();
+            let PipelineError::Setting { nearest, .. } = &error else { panic!("{error}") };
+            assert_eq!(nearest, expected, "{error}");
+            assert!(error.hint().contains(expected));
+        };
+        check(Request { size: Some((1920, 1080)), ..request() }, "256x144");
+        check(Request { size: Some((100, 300)), ..request() }, "144x256");
+        check(Request { size: Some((usize::MAX, usize::MAX)), ..request() }, "256x144");
+        for (seconds, nearest) in
+            [(0.0, "0.33"), (-1.0, "0.33"), (f64::NAN, "0.33"), (2.5, "2.67"), (10_000.0, "4")]
+        {
+            check(Request { seconds: Some(seconds), ..request() }, nearest);
+        }
+        check(Request { fps: Some(24), ..request() }, "12");
+        check(Request { steps: Some(0), ..request() }, "1");
+        check(Request { steps: Some(100_000), ..request() }, "1000");
+        for (guidance, nearest) in [(0.0, "1"), (f64::NAN, "1"), (f64::INFINITY, "20")] {
+            check(Request { guidance: Some(guidance), ..request() }, nearest);
+        }
+    }
+
+    #[test]
+    fn prompts_have_words_and_an_end() {
+        let plan = |prompt: String| Request { prompt, ..request() }.plan(&spec());
+        assert!(matches!(plan(" \n".into()), Err(PipelineError::EmptyPrompt)));
+        assert!(plan("é".repeat(MAX_PROMPT_CHARS)).is_ok());
+        let long = plan("é".repeat(MAX_PROMPT_CHARS + 1)).unwrap_err();
+        assert!(matches!(long, PipelineError::LongPrompt { chars: 32_001 }), "{long}");
+    }
+}
