@@ -67,7 +67,11 @@ pub(crate) fn sums<const N: usize, const K: usize>(
             lanes[lane] += term;
         }
     }
-    lanes.map(total)
+    let mut totals = [0.0; K];
+    for (sum, lanes) in totals.iter_mut().zip(lanes) {
+        *sum = total(lanes);
+    }
+    totals
 }
 
 /// `sum_i f(x_i)`, as [`sums`].

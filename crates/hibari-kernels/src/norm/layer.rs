@@ -235,9 +235,8 @@ for_each_isa! {
             });
             let (offset, slope) = (sum / width as f32, product * factor * factor / width as f32);
             let inputs = x.iter().zip(dy).zip(scale);
-            for ((dx, ((&x, &dy), &scale)), (dscale, dshift)) in
-                dx.iter_mut().zip(inputs).zip(dscale.iter_mut().zip(dshift.iter_mut()))
-            {
+            let sums = dscale.iter_mut().zip(dshift.iter_mut());
+            for ((dx, ((&x, &dy), &scale)), (dscale, dshift)) in dx.iter_mut().zip(inputs).zip(sums) {
                 let centred = x - mean;
                 dx.write((dy * (1.0 + scale) - offset - centred * slope) * factor);
                 *dscale += dy * centred * factor;

@@ -123,7 +123,8 @@ for_each_isa! {
                 std::slice::from_raw_parts_mut(row, width)
             };
             let inputs = y.iter().zip(dout).zip(gate);
-            for ((dy, dgate), ((&y, &dout), &gate)) in dy.iter_mut().zip(dgate.iter_mut()).zip(inputs) {
+            let outputs = dy.iter_mut().zip(dgate.iter_mut());
+            for ((dy, dgate), ((&y, &dout), &gate)) in outputs.zip(inputs) {
                 dy.write(gate * dout);
                 *dgate += dout * y;
             }

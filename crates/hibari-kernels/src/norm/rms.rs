@@ -112,7 +112,8 @@ for_each_isa! {
             let [product] = sums([x, dy, gamma], |[x, dy, gamma]| [dy * gamma * x]);
             let slope = product * factor * factor / width as f32;
             let inputs = x.iter().zip(dy).zip(gamma);
-            for ((dx, dgamma), ((&x, &dy), &gamma)) in dx.iter_mut().zip(dgamma.iter_mut()).zip(inputs) {
+            let outputs = dx.iter_mut().zip(dgamma.iter_mut());
+            for ((dx, dgamma), ((&x, &dy), &gamma)) in outputs.zip(inputs) {
                 dx.write((dy * gamma - x * slope) * factor);
                 *dgamma += dy * x * factor;
             }

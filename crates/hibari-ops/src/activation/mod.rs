@@ -1,10 +1,45 @@
 //! Pointwise activations: SiLU and the gate of a SwiGLU layer.
 
-use burn::tensor::{Tensor, activation};
+mod autodiff;
+mod flex;
+mod reference;
+#[cfg(test)]
+mod tests;
+
+use burn::backend::{Backend, Dispatch, backend_extension, tensor::FloatTensor};
+use burn::tensor::Tensor;
+
+/// The activations and their gradients as a Burn backend extension; all operands have one shape.
+#[backend_extension(Flex, Autodiff)]
+pub trait ActivationOps: Backend {
+    /// `x * sigmoid(x)`.
+    fn silu(x: FloatTensor<Self>) -> FloatTensor<Self> {
+        reference::silu::<Self>(x)
+    }
+
+    /// Gradient of [`ActivationOps::silu`].
+    fn silu_backward(x: FloatTensor<Self>, dy: FloatTensor<Self>) -> FloatTensor<Self> {
+        reference::silu_backward::<Self>(x, dy)
+    }
+
+    /// `silu(a) * b`.
+    fn swiglu(a: FloatTensor<Self>, b: FloatTensor<Self>) -> FloatTensor<Self> {
+        reference::swiglu::<Self>(a, b)
+    }
+
+    /// Gradients of [`ActivationOps::swiglu`] to `a` and `b`.
+    fn swiglu_backward(
+        a: FloatTensor<Self>,
+        b: FloatTensor<Self>,
+        dy: FloatTensor<Self>,
+    ) -> (FloatTensor<Self>, FloatTensor<Self>) {
+        reference::swiglu_backward::<Self>(a, b, dy)
+    }
+}
 
 /// `x * sigmoid(x)`, element by element; the shape is kept.
 pub fn silu<const D: usize>(x: Tensor<D>) -> Tensor<D> {
-    activation::silu(x)
+    Tensor::from_dispatch(<Dispatch as ActivationOps>::silu(x.into_dispatch()))
 }
 
 /// The gate of a SwiGLU layer, `silu(a) * b`, element by element.
@@ -18,5 +53,6 @@ pub fn silu<const D: usize>(x: Tensor<D>) -> Tensor<D> {
 #[track_caller]
 pub fn swiglu<const D: usize>(a: Tensor<D>, b: Tensor<D>) -> Tensor<D> {
     assert_eq!(a.dims(), b.dims(), "gate and value differ in shape");
-    activation::silu(a) * b
+    let (a, b) = (a.into_dispatch(), b.into_dispatch());
+    Tensor::from_dispatch(<Dispatch as ActivationOps>::swiglu(a, b))
 }
