@@ -26,7 +26,11 @@ pub(crate) const EDGES: &[Row] = &[
     row("data", &["media", "models", "weights", "world"], true),
     row("eval", &["media", "models", "ops", "weights", "world"], true),
     row("pipeline", &["diffusion", "media", "models", "weights", "world"], true),
-    row("train", &["data", "diffusion", "eval", "kernels", "models", "ops", "weights"], true),
+    row(
+        "train",
+        &["data", "diffusion", "eval", "kernels", "media", "models", "ops", "weights", "world"],
+        true,
+    ),
     row(
         "cli",
         &[

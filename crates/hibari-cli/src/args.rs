@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Parser, Subcommand, ValueEnum};
 use hibari_kernels::isa::Isa;
 
-use crate::commands::{bench, decode, doctor, generate, world};
+use crate::commands::{bench, decode, doctor, generate, train, world};
 
 /// Text to video that you run, train and change yourself, on a plain CPU.
 #[derive(Debug, Parser)]
@@ -53,6 +53,7 @@ pub(crate) enum Command {
     Generate(generate::Args),
     Decode(decode::Args),
     World(world::Args),
+    Train(train::Args),
     Doctor(doctor::Args),
     Bench(bench::Args),
 }

@@ -86,6 +86,18 @@ impl From<PipelineError> for Failure {
     }
 }
 
+impl From<ModelError> for Failure {
+    fn from(error: ModelError) -> Self {
+        PipelineError::from(error).into()
+    }
+}
+
+impl From<hibari_train::Error> for Failure {
+    fn from(error: hibari_train::Error) -> Self {
+        Self::new(&error, error.hint(), INPUT)
+    }
+}
+
 impl From<WeightsError> for Failure {
     fn from(error: WeightsError) -> Self {
         Self::new(&error, error.hint(), code_of_weights(&error))

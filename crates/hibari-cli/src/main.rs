@@ -45,6 +45,7 @@ fn run(args: &Args, output: Output) -> Result<(), Failure> {
         Command::Generate(args) => commands::generate::run(args, output),
         Command::Decode(args) => commands::decode::run(args, output),
         Command::World(args) => commands::world::run(args, output),
+        Command::Train(args) => commands::train::run(args, output),
         Command::Doctor(args) => commands::doctor::run(args, output),
         Command::Bench(args) => commands::bench::run(args, output),
     }

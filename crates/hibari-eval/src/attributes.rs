@@ -15,12 +15,15 @@ use crate::view::View;
 /// Makes the frames of a clip of prompt `idx`, or fails.
 pub type MakeClip<'a, E> = dyn FnMut(usize) -> Result<Vec<Frame>, E> + 'a;
 
+/// Makes a clip of another, or fails.
+pub type ChangeClip<'a, E> = dyn FnMut(&[Frame]) -> Result<Vec<Frame>, E> + 'a;
+
 /// The clips to compare, made one at a time. Those of one prompt have the same number and size of frames.
 pub struct Clips<'a, E> {
     /// The prompt, rendered.
     pub real: &'a mut MakeClip<'a, E>,
     /// Frames through the autoencoder and back.
-    pub round_trip: &'a mut dyn FnMut(&[Frame]) -> Result<Vec<Frame>, E>,
+    pub round_trip: &'a mut ChangeClip<'a, E>,
     /// The prompt, generated.
     pub generated: &'a mut MakeClip<'a, E>,
 }

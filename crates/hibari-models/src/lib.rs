@@ -3,6 +3,8 @@
 //! A family is a folder: [`lark`]. It implements [`VideoModel`]; nothing outside its folder names its tensors.
 
 pub mod lark;
+pub mod layers;
+pub mod text;
 
 use std::ops::ControlFlow;
 

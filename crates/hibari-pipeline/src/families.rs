@@ -1,6 +1,7 @@
 //! The table of families, and where a family's type is erased.
 
 use std::ops::ControlFlow;
+use std::sync::Arc;
 
 use burn::tensor::Tensor;
 use hibari_diffusion::solver::DpmPp2M;
@@ -28,7 +29,10 @@ pub struct Family {
 pub static FAMILIES: &[Family] = &[Family {
     id: "lark",
     matches: lark::matches,
-    load: |index, text| Ok(erase(Lark::new(lark::load(index)?, text), Lark::text_encoder, index)),
+    load: |index, text| {
+        let model = Lark::new(lark::load(index)?, Arc::new(text));
+        Ok(erase(model, Lark::text_encoder, index))
+    },
 }];
 
 /// Loads `weights` by the family that knows them; `text` holds the text encoder.

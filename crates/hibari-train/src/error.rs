@@ -73,6 +73,28 @@ pub enum Error {
         /// What the drawing library says.
         message: String,
     },
+    /// The recipe is not one.
+    #[error("recipe `{}`: {message}", path.display())]
+    Recipe {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong, and where.
+        message: String,
+    },
+    /// The training data cannot be made or read.
+    #[error(transparent)]
+    Data(#[from] hibari_data::DataError),
+    /// A model that the recipe names cannot be read.
+    #[error("model `{}` is of no use: {message}", path.display())]
+    Model {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        message: String,
+    },
+    /// The trained weights cannot be written.
+    #[error(transparent)]
+    Weights(#[from] WeightsError),
     /// What is trained failed by itself, in a look at the averaged model.
     #[error("the look at the averaged model failed")]
     Stage {
@@ -96,6 +118,10 @@ impl Error {
     /// What the reader can do about it.
     pub fn hint(&self) -> &'static str {
         match self {
+            Self::Recipe { .. } => "see the recipes in `recipes/` for what a recipe holds",
+            Self::Data(error) => error.hint(),
+            Self::Model { .. } => "train it first, or name another file in the recipe",
+            Self::Weights(error) => error.hint(),
             Self::File { .. } => "check that the folder may be written and has space left",
             Self::Checkpoint { source, .. } => source.hint(),
             Self::Metadata { .. } => "use a checkpoint that a training run wrote",

@@ -4,4 +4,5 @@ pub(crate) mod bench;
 pub(crate) mod decode;
 pub(crate) mod doctor;
 pub(crate) mod generate;
+pub(crate) mod train;
 pub(crate) mod world;

@@ -119,7 +119,8 @@ fn sizes_may_be_mixed_and_threads_do_not_matter() {
     views.extend(clips(2, 144, 256));
     views.extend(clips(2, 192, 192));
     let together = judge.predict_all(&views);
-    let alone: Vec<_> = views.iter().map(|view| judge.predict_all(&[view.clone()])[0]).collect();
+    let alone: Vec<_> =
+        views.iter().map(|view| judge.predict_all(std::slice::from_ref(view))[0]).collect();
     assert_eq!(together, alone);
 
     let batch = clip_tensor(&[&views[0], &views[1]], &Device::default());

@@ -77,7 +77,7 @@ fn an_interval_is_the_same_for_the_same_seed() {
         |seed| bootstrap(seed, 5, &mut |drawn| drawn.iter().map(|&idx| values[idx]).sum());
     assert_eq!(interval(1), interval(1));
     let Interval { low, high } = interval(1);
-    assert!(5.0 <= low && low < 31.0 && 31.0 < high && high <= 80.0, "{low} to {high}");
+    assert!((5.0..31.0).contains(&low) && (31.0..=80.0).contains(&high), "{low} to {high}");
     let equal = bootstrap(1, 5, &mut |_| 3.0);
     assert_eq!([equal.low, equal.high], [3.0, 3.0]);
 }

@@ -45,12 +45,10 @@ fn check<const N: usize>(
 #[test]
 fn values_and_gradients_match_burn() {
     let device = Device::default().autodiff();
-    for width in [1, 40, 129] {
+    for width in [8, 40, 129] {
         let tokens = |seed| random::<3>(seed, [2, GROUPS.len(), width], &device);
         let modulation = |seed| random::<3>(seed, [2, 3, width], &device);
-        if width > 1 {
-            check([tokens(1)], |[x]| layer_norm(x, EPS), |[x]| plain_layer_norm(x));
-        }
+        check([tokens(1)], |[x]| layer_norm(x, EPS), |[x]| plain_layer_norm(x));
         check(
             [tokens(1), modulation(2), modulation(3)],
             |[x, scale, shift]| modulated_layer_norm(x, scale, shift, &GROUPS, EPS),
