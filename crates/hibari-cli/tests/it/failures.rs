@@ -104,15 +104,21 @@ fn a_full_disk_keeps_the_latents() {
     assert_eq!(other.status.code(), Some(2), "the embedded model did not make these latents");
 }
 
-/// A file system of one page, in a mount namespace of its own; where the system allows none, the device stands in.
+/// A file system whose one page is taken, in a mount namespace of its own; where the system allows none, the device
+/// stands in.
 #[cfg(target_os = "linux")]
 #[test]
 fn a_full_disk_keeps_no_part_of_the_video() {
     let place = Place::new();
     let disk = place.path("disk");
     fs::create_dir(&disk).unwrap();
-    let script =
-        "mount -t tmpfs -o size=4k none disk || exit 99; \"$@\"; code=$?; ls -A disk; exit $code";
+    let script = "mount -t tmpfs -o size=4k none disk || exit 99
+        head -c 4096 /dev/zero > disk/full
+        \"$@\"
+        code=$?
+        rm disk/full
+        ls -A disk
+        exit $code";
     let args = [&["generate", PROMPT, "--out", "disk/a.mp4"], &SOON[..]].concat();
     let hibari = place.hibari(&args);
     let mut command = Command::new("unshare");
