@@ -6,7 +6,7 @@ use std::process::{Command, Output, Stdio};
 
 use hibari_media::decode_mp4;
 
-use crate::{Outcome, PROMPT, Place, model, names};
+use crate::{Outcome, PROMPT, Place, model, names, write_model};
 
 /// Settings that make a video soon.
 const SOON: [&str; 5] = ["--quiet", "--seconds", "0.33", "--steps", "1"];
@@ -100,8 +100,12 @@ fn a_full_disk_keeps_the_latents() {
     assert_eq!(whole.code, Some(0), "{whole:?}");
     let bytes = |name: &str| fs::read(place.path(name)).unwrap();
     assert!(bytes("a.mp4") == bytes("b.mp4"), "the finished video is the one that was asked for");
-    let other = place.hibari(&decode).env_remove("HIBARI_MODEL").arg("--force").output().unwrap();
-    assert_eq!(other.status.code(), Some(2), "the embedded model did not make these latents");
+
+    let other = place.temporary.path().join("other.safetensors");
+    write_model(&other, 2);
+    let model = ["--model", other.to_str().unwrap(), "--force"];
+    let outcome = place.run(&[&decode[..], &model].concat());
+    check(&outcome, 2, "were made by another model", "name the model that made them");
 }
 
 /// A file system whose one page is taken, in a mount namespace of its own; where the system allows none, the device

@@ -87,14 +87,19 @@ fn model() -> &'static Path {
     let (_, path) = MODEL.get_or_init(|| {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("tiny.safetensors");
-        let words = caption_words().iter().map(|word| (*word).to_owned()).collect();
-        let mut normals = |name: &str, n: usize| {
-            let mut random = Random::new(1, name);
-            (0..n).map(|_| random.range(-0.5, 0.5)).collect() // small: saturated noise has no H.264 form at this quality
-        };
-        let parts = lark::tiny(words, &mut normals);
-        lark::save(&path, &parts, Storage::Bf16, &BTreeMap::new()).unwrap();
+        write_model(&path, 1);
         (folder, path)
     });
     path
+}
+
+/// Writes a tiny model whose weights the seed draws.
+fn write_model(path: &Path, seed: u64) {
+    let words = caption_words().iter().map(|word| (*word).to_owned()).collect();
+    let mut normals = |name: &str, n: usize| {
+        let mut random = Random::new(seed, name);
+        (0..n).map(|_| random.range(-0.5, 0.5)).collect() // small: H.264 has no room for saturated noise
+    };
+    let parts = lark::tiny(words, &mut normals);
+    lark::save(path, &parts, Storage::Bf16, &BTreeMap::new()).unwrap();
 }
