@@ -51,7 +51,7 @@ impl Lark {
             cell_px: CELL_PX,
             frames_per_latent: FRAMES,
             max_window: 12,
-            steps: 24,
+            steps: 16,
             guidance: 2.5,
             shift: 1.0,
         };

@@ -211,7 +211,8 @@ impl DitStage {
             Dit::flops(&self.settings.model, &batch.layout, (texts.len(), longest), batch.windows);
         let text = model.text(&TextBatch::new(&texts, &device));
         let clean = model.forward(tensor(batch.noisy), sigma, &text, &batch.layout);
-        let squares = (clean - tensor(batch.clean)).square() * tensor(batch.weight);
+        let error = clean - tensor(batch.clean);
+        let squares = error.clone() * error * tensor(batch.weight);
         (squares.mean(), 3.0 * (text_flops + window_flops))
     }
 }
