@@ -40,7 +40,7 @@ mod tests {
             let understood = understand(prompt, seed, FORM, &mut |_| None);
             assert_eq!(understood.grounding.unknown, Vec::<String>::new());
             assert_eq!(understood.grounding.slots.contradiction(&understood.script), None);
-            for word in ["red car", "neon street"] {
+            for word in ["red", "car", "neon street"] {
                 assert!(understood.caption.contains(word), "{}", understood.caption);
             }
         }

@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::io::{BufRead, BufReader};
-use std::process::{Command, Stdio};
+use std::process::{Command, Output, Stdio};
 
 use hibari_media::decode_mp4;
 
@@ -104,15 +104,21 @@ fn a_full_disk_keeps_the_latents() {
     assert_eq!(other.status.code(), Some(2), "the embedded model did not make these latents");
 }
 
-/// A file system of one page, in a mount namespace of its own; where the system allows none, the device stands in.
+/// A file system whose one page is taken, in a mount namespace of its own; where the system allows none, the device
+/// stands in.
 #[cfg(target_os = "linux")]
 #[test]
 fn a_full_disk_keeps_no_part_of_the_video() {
     let place = Place::new();
     let disk = place.path("disk");
     fs::create_dir(&disk).unwrap();
-    let script =
-        "mount -t tmpfs -o size=4k none disk || exit 99; \"$@\"; code=$?; ls -A disk; exit $code";
+    let script = "mount -t tmpfs -o size=4k none disk || exit 99
+        head -c 4096 /dev/zero > disk/full
+        \"$@\"
+        code=$?
+        rm disk/full
+        ls -A disk
+        exit $code";
     let args = [&["generate", PROMPT, "--out", "disk/a.mp4"], &SOON[..]].concat();
     let hibari = place.hibari(&args);
     let mut command = Command::new("unshare");
@@ -124,11 +130,7 @@ fn a_full_disk_keeps_no_part_of_the_video() {
         Ok(output)
             if output.status.code() != Some(99) && !output.stderr.starts_with(b"unshare:") =>
         {
-            Outcome {
-                code: output.status.code(),
-                stdout: String::from_utf8(output.stdout).unwrap(),
-                stderr: String::from_utf8(output.stderr).unwrap(),
-            }
+            Outcome::from(output)
         }
         _ => place.run(&[&["generate", PROMPT, "--out", "/dev/full"], &SOON[..]].concat()),
     };
@@ -155,10 +157,9 @@ fn interrupted(place: &Place, args: &[&str], sign: &str) -> Outcome {
     let killed = Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
     assert!(killed.success());
     let told: Vec<String> = lines.lines().map(|line| line.unwrap()).collect();
-    let stderr: Vec<String> = told.into_iter().filter(|line| !line.contains("DEBUG")).collect();
+    let told: Vec<String> = told.into_iter().filter(|line| !line.contains("DEBUG")).collect();
     let output = child.wait_with_output().unwrap();
-    let stdout = String::from_utf8(output.stdout).unwrap();
-    Outcome { code: output.status.code(), stdout, stderr: stderr.join("\n") }
+    Outcome::from(Output { stderr: told.join("\n").into_bytes(), ..output })
 }
 
 #[cfg(unix)]
