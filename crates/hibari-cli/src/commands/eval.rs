@@ -112,8 +112,7 @@ pub(crate) fn run(args: &Args, output: Output) -> Result<(), Failure> {
         stills.push((frames[frames.len() / 2].clone(), short(script)));
         Ok(frames)
     };
-    let clips =
-        Clips { real: &mut real, round_trip: &mut round_trip, generated: &mut generated };
+    let clips = Clips { real: &mut real, round_trip: &mut round_trip, generated: &mut generated };
     let rows = evaluate(&judge, &prompts, clips, args.seed)?;
     drop(bar);
 

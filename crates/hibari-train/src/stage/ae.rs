@@ -71,7 +71,8 @@ impl AeStage {
     /// The model with the statistics of its latents over the training clips.
     pub fn with_statistics(&self, ae: Ae) -> Ae {
         let channels = self.settings.model.channels;
-        let (mut sums, mut squares, mut n) = (vec![0.0_f64; channels], vec![0.0_f64; channels], 0.0);
+        let (mut sums, mut squares, mut n) =
+            (vec![0.0_f64; channels], vec![0.0_f64; channels], 0.0);
         for i in 0..STATISTIC_RUNS {
             let mut rng = Stream::new(self.settings.seed, &format!("ae/statistics/{i}"));
             let batch = self.batch(1, &mut rng);
@@ -148,7 +149,8 @@ impl Stage for AeStage {
         let squares = error.clone() * error;
         let mse = squares.clone().detach().mean();
         let loss = (squares + CHARBONNIER * CHARBONNIER).sqrt().mean() - CHARBONNIER;
-        let (encoder, decoder) = Ae::flops(&self.settings.model, self.settings.crop.0 * self.settings.crop.1);
+        let (encoder, decoder) =
+            Ae::flops(&self.settings.model, self.settings.crop.0 * self.settings.crop.1);
         StepLoss {
             loss,
             parts: vec![("mse", mse.into_scalar::<f32>())],
@@ -164,13 +166,21 @@ impl Stage for AeStage {
         Rule::AdamW { weight_decay: if shape.len() < 2 { 0.0 } else { 0.01 } }
     }
 
-    fn inspect(&mut self, averaged: &Ae, step: u64, folder: &Path) -> Result<Vec<(String, f64)>, Error> {
+    fn inspect(
+        &mut self,
+        averaged: &Ae,
+        step: u64,
+        folder: &Path,
+    ) -> Result<Vec<(String, f64)>, Error> {
         let ae = self.with_statistics(averaged.clone());
         let figures = reconstruct(&ae, &self.held_out, 32);
         let mut items = Vec::new();
         for pair in figures.pairs.iter().take(8) {
             items.push((pair.0.clone(), "render".into()));
-            items.push((pair.1.clone(), format!("{:.1} dB", psnr_db(&[pair.0.clone()], &[pair.1.clone()]))));
+            items.push((
+                pair.1.clone(),
+                format!("{:.1} dB", psnr_db(&[pair.0.clone()], &[pair.1.clone()])),
+            ));
         }
         let sheet = hibari_media::contact_sheet(&items, 4).map_err(Error::stage)?;
         let path = folder.join(format!("reconstruction-{step:06}.png"));
