@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Parser, Subcommand, ValueEnum};
 use hibari_kernels::isa::Isa;
 
-use crate::commands::{bench, decode, doctor, generate, train, world};
+use crate::commands::{bench, decode, doctor, eval, generate, train, world};
 
 /// Text to video that you run, train and change yourself, on a plain CPU.
 #[derive(Debug, Parser)]
@@ -54,6 +54,7 @@ pub(crate) enum Command {
     Decode(decode::Args),
     World(world::Args),
     Train(train::Args),
+    Eval(eval::Args),
     Doctor(doctor::Args),
     Bench(bench::Args),
 }

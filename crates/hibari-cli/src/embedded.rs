@@ -8,7 +8,13 @@ use hibari_weights::{WeightIndex, WeightsError};
 use crate::failure::Failure;
 
 static MINILM: &[u8] = include_bytes!("../../../weights/minilm.safetensors");
+static JUDGE: &[u8] = include_bytes!("../../../weights/judge.safetensors");
 static LARK: &[u8] = include_bytes!("../../../weights/lark.safetensors");
+
+/// The judge of the evaluation.
+pub(crate) fn judge() -> Result<WeightIndex, WeightsError> {
+    WeightIndex::from_bytes("judge (embedded)", JUDGE)
+}
 
 /// The text encoder.
 pub(crate) fn minilm() -> Result<WeightIndex, WeightsError> {

@@ -46,6 +46,7 @@ fn run(args: &Args, output: Output) -> Result<(), Failure> {
         Command::Decode(args) => commands::decode::run(args, output),
         Command::World(args) => commands::world::run(args, output),
         Command::Train(args) => commands::train::run(args, output),
+        Command::Eval(args) => commands::eval::run(args, output),
         Command::Doctor(args) => commands::doctor::run(args, output),
         Command::Bench(args) => commands::bench::run(args, output),
     }

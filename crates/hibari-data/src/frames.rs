@@ -85,7 +85,10 @@ impl FrameSet {
             };
             Ok(range.into_par_iter().map_init(ClipRenderer::new, render).collect())
         };
-        Ok(Self { shards: open_or_make(folder, &key, &shape, &mut make, progress)?, clips: plan.clips })
+        Ok(Self {
+            shards: open_or_make(folder, &key, &shape, &mut make, progress)?,
+            clips: plan.clips,
+        })
     }
 
     /// Number of clips.

@@ -88,7 +88,10 @@ impl LatentSet {
             }
             Ok(tensors)
         };
-        Ok(Self { shards: open_or_make(folder, &key, &shape, &mut make, progress)?, clips: plan.clips })
+        Ok(Self {
+            shards: open_or_make(folder, &key, &shape, &mut make, progress)?,
+            clips: plan.clips,
+        })
     }
 
     /// Number of clips.
@@ -110,8 +113,7 @@ impl LatentSet {
         let shard = self.shard(item);
         let name = latent_name(item);
         let shape = shard.shape(&name).expect("each shard holds its range").to_vec();
-        let n_captions =
-            (0..).take_while(|&i| shard.contains(&words_name(item, i))).count();
+        let n_captions = (0..).take_while(|&i| shard.contains(&words_name(item, i))).count();
         let caption = caption % n_captions;
         let read = |name: &str| shard.tensor_f32(name).expect("written as floats");
         LatentItem {

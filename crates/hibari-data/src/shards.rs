@@ -70,7 +70,9 @@ mod tests {
         let mut build = |key: &str, stop_at: usize| {
             let mut make = |range: Range<usize>| {
                 made.push(range.clone());
-                Ok(range.map(|i| StoredTensor::from_u32(&i.to_string(), &[1], &[i as u32])).collect())
+                Ok(range
+                    .map(|i| StoredTensor::from_u32(&i.to_string(), &[1], &[i as u32]))
+                    .collect())
             };
             let mut progress = |done| {
                 if done >= stop_at { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }

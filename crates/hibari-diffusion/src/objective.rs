@@ -58,10 +58,7 @@ impl Mixture {
             let last = (n_frames - 1) as f64;
             (0..n_frames).map(|i| a + (b - a) * i as f64 / last).collect()
         };
-        Draw {
-            sigma: levels.iter().map(|&s| s as f32).collect(),
-            target: vec![true; n_frames],
-        }
+        Draw { sigma: levels.iter().map(|&s| s as f32).collect(), target: vec![true; n_frames] }
     }
 
     fn draw_context(&self, n_frames: usize, rng: &mut Stream) -> Draw {

@@ -74,8 +74,8 @@ impl Judge {
     ///
     /// # Errors
     /// [`WeightsError::Mismatch`] if the file holds another network
-    pub fn load(index: &WeightIndex, device: &Device) -> Result<Self, WeightsError> {
-        load(Self::zero(device), index.named_tensors("")?)
+    pub fn load(index: &WeightIndex) -> Result<Self, WeightsError> {
+        load(Self::zero(&Device::default()), index.named_tensors("")?)
     }
 
     /// The weights, ready to be written; [`Judge::load`] reads them.

@@ -26,6 +26,8 @@ pub enum Bar {
     AtLeast(f64),
     /// This or less.
     AtMost(f64),
+    /// From the first to the second.
+    Within(f64, f64),
 }
 
 /// Whether a figure reaches its bar.
@@ -78,6 +80,7 @@ impl Row {
             None => return Verdict::NoBar,
             Some(Bar::AtLeast(bar)) => self.value >= bar,
             Some(Bar::AtMost(bar)) => self.value <= bar,
+            Some(Bar::Within(low, high)) => (low..=high).contains(&self.value),
         };
         if reached { Verdict::Pass } else { Verdict::Fail }
     }
@@ -94,6 +97,7 @@ impl Row {
         let bar = |bar| match bar {
             Bar::AtLeast(bar) => format!(">= {}", number(bar)),
             Bar::AtMost(bar) => format!("<= {}", number(bar)),
+            Bar::Within(low, high) => format!("{} to {}", number(low), number(high)),
         };
         let verdict = match self.verdict() {
             Verdict::Pass => "pass",

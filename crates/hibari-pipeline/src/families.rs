@@ -6,6 +6,7 @@ use std::sync::Arc;
 use burn::tensor::Tensor;
 use hibari_diffusion::solver::DpmPp2M;
 use hibari_diffusion::{Branch, Guidance, Latent, NoisePlan, Step};
+use hibari_media::Frame;
 use hibari_models::lark::{self, Lark};
 use hibari_models::text::{MiniLm, Names};
 use hibari_models::{ModelError, ModelSpec, TimedText, VideoModel, Window};
@@ -14,6 +15,7 @@ use hibari_world::NearestWord;
 use hibari_world::grounding::known_names;
 
 use crate::error::PipelineError;
+use crate::generate::{frame_from_pixels, pixels_from_frames};
 
 /// A published architecture.
 pub struct Family {
@@ -77,6 +79,12 @@ pub trait Generator: Send {
         progress: &mut dyn FnMut(Step) -> ControlFlow<()>,
     ) -> Result<Latent, PipelineError>;
 
+    /// Frames, a whole number of latent frames of them, to latents and back: what the autoencoder loses.
+    ///
+    /// # Errors
+    /// if the model returns nonsense
+    fn round_trip(&self, frames: &[Frame]) -> Result<Vec<Frame>, PipelineError>;
+
     /// Latents `[1, C, f, h, w]` to frames `[1, 3, H, W]` in [-1, 1], in order; stops when `frame` breaks.
     fn decode(&self, latents: Tensor<5>, frame: &mut dyn FnMut(Tensor<4>) -> ControlFlow<()>);
 }
@@ -138,6 +146,23 @@ impl<M: VideoModel> Generator for Loaded<M> {
         let mut solver = DpmPp2M::default();
         hibari_diffusion::denoise(start, plan, &mut solver, guidance, &mut predict, progress)
             .map_err(|_canceled| PipelineError::Canceled)
+    }
+
+    fn round_trip(&self, frames: &[Frame]) -> Result<Vec<Frame>, PipelineError> {
+        let latents = self.model.encode(pixels_from_frames(frames));
+        let mut back = Vec::with_capacity(frames.len());
+        let mut failed = None;
+        self.model.decode(latents, &mut |pixels| {
+            match frame_from_pixels(pixels) {
+                Ok(frame) => back.push(frame),
+                Err(error) => {
+                    failed = Some(error);
+                    return ControlFlow::Break(());
+                }
+            }
+            ControlFlow::Continue(())
+        });
+        failed.map_or(Ok(back), Err)
     }
 
     fn decode(&self, latents: Tensor<5>, frame: &mut dyn FnMut(Tensor<4>) -> ControlFlow<()>) {

@@ -3,6 +3,7 @@
 pub(crate) mod bench;
 pub(crate) mod decode;
 pub(crate) mod doctor;
+pub(crate) mod eval;
 pub(crate) mod generate;
 pub(crate) mod train;
 pub(crate) mod world;

@@ -81,7 +81,7 @@ enum Verb {
 
 /// Which scenes to draw.
 #[derive(Clone, Copy, Debug, ValueEnum)]
-enum SplitName {
+pub(crate) enum SplitName {
     /// Scenes for training
     Train,
     /// Scenes with a combination that training never shows

@@ -80,7 +80,7 @@ fn eight_clips_are_learned_by_heart_and_survive_storage() {
     let mut kept = Vec::new();
     for storage in [Storage::F32, Storage::Bf16, Storage::Int8] {
         write_safetensors(&path, &judge.stored(storage), &BTreeMap::new()).unwrap();
-        let loaded = Judge::load(&WeightIndex::open(&path).unwrap(), &device).unwrap();
+        let loaded = Judge::load(&WeightIndex::open(&path).unwrap()).unwrap();
         assert_eq!(loaded.predict_all(&clips), labels, "{storage:?}");
         kept.push(logits(&loaded));
     }

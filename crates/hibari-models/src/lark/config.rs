@@ -50,9 +50,9 @@ impl AeConfig {
     pub fn first_light() -> Self {
         Self {
             channels: 32,
-            encoder: [48, 96, 192],
-            encoder_blocks: [1, 2, 2],
-            decoder: [256, 128, 64],
+            encoder: [32, 64, 128],
+            encoder_blocks: [1, 1, 2],
+            decoder: [192, 96, 48],
             decoder_blocks: [2, 2, 1],
         }
     }
@@ -73,9 +73,9 @@ impl DitConfig {
     /// The transformer of the embedded model, for a vocabulary of `words` rows.
     pub fn first_light(words: usize) -> Self {
         Self {
-            width: 256,
-            heads: 4,
-            hidden: 704,
+            width: 192,
+            heads: 3,
+            hidden: 512,
             layers: "SFSFSFSF".into(),
             refiner: 1,
             channels: 32,

@@ -260,7 +260,8 @@ impl Dit {
         let frame = tables(&device, &frame, self.d_head());
         let middle = layout.times.iter().sum::<f32>() / f as f32;
         let text_tables = point_tables(&device, text.tokens.dims()[1], middle, self.d_head());
-        let key_lens = text.lens.iter().flat_map(|len| std::iter::repeat_n(n + len, b / text.lens.len()));
+        let key_lens =
+            text.lens.iter().flat_map(|len| std::iter::repeat_n(n + len, b / text.lens.len()));
         let key_lens: Vec<usize> = key_lens.collect();
 
         let role = self.role.val().narrow(0, usize::from(layout.still), 1);
@@ -456,6 +457,7 @@ fn tables_at(device: &Device, positions: &[[f32; 3]], d_head: usize) -> Tables {
             }
         }
     }
-    let table = |values| Tensor::from_data(TensorData::new(values, [1, positions.len(), half]), device);
+    let table =
+        |values| Tensor::from_data(TensorData::new(values, [1, positions.len(), half]), device);
     Tables { cos: table(cos), sin: table(sin) }
 }

@@ -51,7 +51,7 @@ impl Lark {
             cell_px: CELL_PX,
             frames_per_latent: FRAMES,
             max_window: 12,
-            steps: 24,
+            steps: 16,
             guidance: 2.5,
             shift: 1.0,
         };
@@ -73,11 +73,7 @@ impl Lark {
 ///
 /// A latent frame is decoded with both its neighbours, so the result is that of decoding all at once. Stops when `frame`
 /// breaks.
-pub fn decode_rgb(
-    ae: &Ae,
-    latent: Tensor<5>,
-    frame: &mut dyn FnMut(Vec<u8>) -> ControlFlow<()>,
-) {
+pub fn decode_rgb(ae: &Ae, latent: Tensor<5>, frame: &mut dyn FnMut(Vec<u8>) -> ControlFlow<()>) {
     const AT_ONCE: usize = 4;
     let [_, _, f, h, w] = latent.dims();
     let size = (w * CELL_PX, h * CELL_PX);
@@ -131,7 +127,10 @@ impl VideoModel for Lark {
         let encoded = self.parts.words.encode(&[&text.joined()], &self.encoder);
         let text = TextBatch::new(&encoded.iter().collect::<Vec<_>>(), &self.device);
         let cells = (height / CELL_PX, width / CELL_PX);
-        Ok(Cond { text, layout: Layout { cells, times: window.times.clone(), still: window.still } })
+        Ok(Cond {
+            text,
+            layout: Layout { cells, times: window.times.clone(), still: window.still },
+        })
     }
 
     fn predict(&self, noisy: Latent, sigma: Sigma, cond: &Cond) -> Latent {

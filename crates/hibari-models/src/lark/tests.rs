@@ -10,10 +10,13 @@ use super::*;
 
 /// `n` numbers that look random and have about unit variance, from a name.
 fn normals(name: &str, n: usize) -> Vec<f32> {
-    let mut state = name.bytes().fold(7_u64, |hash, b| hash.wrapping_mul(131).wrapping_add(b.into()));
+    let mut state =
+        name.bytes().fold(7_u64, |hash, b| hash.wrapping_mul(131).wrapping_add(b.into()));
     (0..n)
         .map(|_| {
-            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            state = state
+                .wrapping_mul(6_364_136_223_846_793_005)
+                .wrapping_add(1_442_695_040_888_963_407);
             ((state >> 40) as f32 / (1 << 24) as f32 - 0.5) * 12_f32.sqrt()
         })
         .collect()

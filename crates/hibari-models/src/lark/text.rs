@@ -66,10 +66,7 @@ impl TextBatch {
         }
         let n = words.len();
         Self {
-            states: Tensor::from_data(
-                TensorData::new(states, [texts.len(), len, WIDTH]),
-                device,
-            ),
+            states: Tensor::from_data(TensorData::new(states, [texts.len(), len, WIDTH]), device),
             words: Tensor::from_data(TensorData::new(words, [n]), device),
             lens,
         }

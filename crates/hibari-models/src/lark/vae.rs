@@ -156,8 +156,9 @@ impl Ae {
     /// Floating-point operations of one group of `pixels` pixels a frame, `(encoder, decoder)`.
     pub fn flops(cfg: &AeConfig, pixels: usize) -> (f64, f64) {
         let places = |i: usize| pixels as f64 / [16.0, 64.0, 256.0][i];
-        let stage =
-            |width: usize, blocks: usize, i: usize| 36.0 * (width * width * blocks) as f64 * places(i);
+        let stage = |width: usize, blocks: usize, i: usize| {
+            36.0 * (width * width * blocks) as f64 * places(i)
+        };
         let map = |k: usize, n: usize, i: usize| 2.0 * (k * n) as f64 * places(i);
         let (e, d, c) = (cfg.encoder, cfg.decoder, cfg.channels);
         let encoder = (0..3).map(|i| stage(e[i], cfg.encoder_blocks[i], i)).sum::<f64>()

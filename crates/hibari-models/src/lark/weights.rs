@@ -129,6 +129,7 @@ fn json<T: Serialize>(value: &T) -> String {
 }
 
 fn prefixed(prefix: &str, tensors: Vec<NamedTensor>) -> Vec<NamedTensor> {
-    let name = |tensor: NamedTensor| NamedTensor { name: format!("{prefix}.{}", tensor.name), ..tensor };
+    let name =
+        |tensor: NamedTensor| NamedTensor { name: format!("{prefix}.{}", tensor.name), ..tensor };
     tensors.into_iter().map(name).collect()
 }

@@ -66,6 +66,10 @@ impl Generator for Flat {
         Ok(Latent { video: start.video.zeros_like() + self.value })
     }
 
+    fn round_trip(&self, frames: &[Frame]) -> Result<Vec<Frame>, PipelineError> {
+        Ok(frames.to_vec())
+    }
+
     fn decode(&self, latents: Tensor<5>, frame: &mut dyn FnMut(Tensor<4>) -> ControlFlow<()>) {
         let [_, _, f, h, w] = latents.dims();
         let value: f32 = latents.mean().into_scalar();

@@ -16,7 +16,6 @@ use hibari_diffusion::{
     solver::DpmPp2M,
 };
 use hibari_media::Frame;
-use hibari_models::layers::initialise;
 use hibari_models::lark::{
     Lark, Parts,
     config::{CELL_PX, DitConfig},
@@ -24,6 +23,7 @@ use hibari_models::lark::{
     dit::{Dit, Layout, PATCH, tokens_from_cells},
     text::{EncodedText, TextBatch, Words},
 };
+use hibari_models::layers::initialise;
 use hibari_models::text::MiniLm;
 use hibari_models::{TimedText, VideoModel, Window};
 
@@ -153,7 +153,8 @@ impl DitStage {
         };
         let lengths = &self.settings.lengths;
         let f = if still { 1 } else { lengths[rng.below(lengths.len())].min(items[0].f) };
-        let layout = Layout { cells: items[0].cells, times: (0..f).map(|i| i as f32).collect(), still };
+        let layout =
+            Layout { cells: items[0].cells, times: (0..f).map(|i| i as f32).collect(), still };
         let windows = items.len() * copies;
         let channels = self.settings.model.channels;
         let per_frame = layout.tokens_per_frame() * PATCH * PATCH * channels;
@@ -183,7 +184,9 @@ impl DitStage {
                     let values = i * per_frame..(i + 1) * per_frame;
                     let pairs = clean[values.clone()].iter().zip(&noise[values]);
                     batch.noisy.extend(pairs.map(|(x, eps)| (1.0 - sigma) * x + sigma * eps));
-                    batch.weight.extend(inside.iter().map(|&inside| if inside { weight } else { 0.0 }));
+                    batch
+                        .weight
+                        .extend(inside.iter().map(|&inside| if inside { weight } else { 0.0 }));
                 }
                 let targets = draw.target.iter().filter(|&&is_target| is_target).count();
                 let scale = f as f32 / targets as f32;
@@ -211,7 +214,8 @@ impl DitStage {
             Dit::flops(&self.settings.model, &batch.layout, (texts.len(), longest), batch.windows);
         let text = model.text(&TextBatch::new(&texts, &device));
         let clean = model.forward(tensor(batch.noisy), sigma, &text, &batch.layout);
-        let squares = (clean - tensor(batch.clean)).square() * tensor(batch.weight);
+        let error = clean - tensor(batch.clean);
+        let squares = error.clone() * error * tensor(batch.weight);
         (squares.mean(), 3.0 * (text_flops + window_flops))
     }
 }
@@ -244,7 +248,12 @@ impl Stage for DitStage {
         muon_for_hidden(name, shape, is_hidden)
     }
 
-    fn inspect(&mut self, averaged: &Dit, step: u64, folder: &Path) -> Result<Vec<(String, f64)>, Error> {
+    fn inspect(
+        &mut self,
+        averaged: &Dit,
+        step: u64,
+        folder: &Path,
+    ) -> Result<Vec<(String, f64)>, Error> {
         let mut figures = Vec::new();
         for (name, still) in [("held_out_still", true), ("held_out_window", false)] {
             let mut sum = 0.0;
@@ -316,7 +325,8 @@ fn sample(
         lark.predict(noisy, sigma, cond)
     };
     let solver = &mut DpmPp2M::default();
-    let done = denoise(start, &plan, solver, &guidance, &mut predict, &mut |_| ControlFlow::Continue(()));
+    let done =
+        denoise(start, &plan, solver, &guidance, &mut predict, &mut |_| ControlFlow::Continue(()));
     let latent = done.expect("nobody cancels").video;
     let mut frames = Vec::new();
     decode_rgb(lark.ae(), latent, &mut |rgb| {

@@ -47,7 +47,9 @@ impl Labelled {
         };
         Self {
             views: (0..frames.clips()).map(view).collect(),
-            labels: (0..frames.clips()).map(|item| plan.script(item).attributes().labels()).collect(),
+            labels: (0..frames.clips())
+                .map(|item| plan.script(item).attributes().labels())
+                .collect(),
         }
     }
 
@@ -55,7 +57,8 @@ impl Labelled {
     pub fn accuracies(&self, judge: &Judge) -> [f64; LABELS] {
         let predicted = judge.predict_all(&self.views);
         std::array::from_fn(|label| {
-            let of = |all: &[[usize; LABELS]]| all.iter().map(|clip| clip[label]).collect::<Vec<_>>();
+            let of =
+                |all: &[[usize; LABELS]]| all.iter().map(|clip| clip[label]).collect::<Vec<_>>();
             accuracy(&of(&predicted), &of(&self.labels))
         })
     }
@@ -87,7 +90,8 @@ impl Stage for JudgeStage {
             }
         }
         let batch: Vec<&View> = items.iter().map(|&item| &views[item]).collect();
-        let labels: Vec<[usize; LABELS]> = items.iter().map(|&item| self.train.labels[item]).collect();
+        let labels: Vec<[usize; LABELS]> =
+            items.iter().map(|&item| self.train.labels[item]).collect();
         let (loss, parts) = model.loss(clip_tensor(&batch, &Device::default()), &labels);
         StepLoss {
             loss,
