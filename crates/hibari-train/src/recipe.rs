@@ -44,6 +44,8 @@ pub struct AeRecipe {
     pub held_out: ClipPlan,
     /// Folder of the rendered frames.
     pub data: PathBuf,
+    /// A file with an autoencoder of these sizes to start from.
+    pub start: Option<PathBuf>,
     /// Sizes of the network.
     pub model: AeConfig,
     /// Runs in a batch.

@@ -60,7 +60,14 @@ pub fn ae(recipe: &AeRecipe, tell: &mut Listener<'_>) -> Result<Option<PathBuf>,
         crop: recipe.crop,
         seed: recipe.run.seed,
     };
-    let mut stage = AeStage::new(settings, train_set, held_out);
+    let start = match &recipe.start {
+        None => None,
+        Some(path) => {
+            let index = WeightIndex::open(path).map_err(model_error(path))?;
+            Some(lark::load_ae(&index).map_err(model_error(path))?.1)
+        }
+    };
+    let mut stage = AeStage::new(settings, train_set, held_out, start);
     let Some(model) = trained(&mut stage, &recipe.run, tell)? else { return Ok(None) };
     let path = recipe.run.folder.join("ae.safetensors");
     let model = stage.with_statistics(model);

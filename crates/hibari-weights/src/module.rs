@@ -64,12 +64,15 @@ pub fn load<M: Module>(module: M, tensors: Vec<NamedTensor>) -> Result<M, Weight
     Ok(replace(module, &mut |name, _| values.remove(name).map(|tensor| tensor.values)))
 }
 
+/// The new values of the parameter of this name and shape, or nothing to keep the old ones.
+pub type NewValues<'a> = dyn FnMut(&str, &[usize]) -> Option<Vec<f32>> + 'a;
+
 /// The module with each float parameter replaced by `new(name, shape)`, or kept where that is `None`.
 ///
 /// # Panics
 /// if the new values do not fill the shape
 #[track_caller]
-pub fn replace<M: Module>(module: M, new: &mut dyn FnMut(&str, &[usize]) -> Option<Vec<f32>>) -> M {
+pub fn replace<M: Module>(module: M, new: &mut NewValues<'_>) -> M {
     module.map(&mut Replacer { path: Vec::new(), new })
 }
 
@@ -120,7 +123,7 @@ impl ModuleVisitor for Layout {
 
 struct Replacer<'a> {
     path: Vec<String>,
-    new: &'a mut dyn FnMut(&str, &[usize]) -> Option<Vec<f32>>,
+    new: &'a mut NewValues<'a>,
 }
 
 impl ModuleMapper for Replacer<'_> {

@@ -298,7 +298,7 @@ impl Reader {
     fn flush(&mut self) {
         let waiting = std::mem::take(&mut self.waiting);
         self.waiting.action = waiting.action;
-        let noun = self.noun.or_else(|| match self.focus {
+        let noun = self.noun.or(match self.focus {
             Focus::Members(first, _) => Some(Noun::Member(first)),
             Focus::Nobody | Focus::Pedestrians | Focus::Camera => None,
         });

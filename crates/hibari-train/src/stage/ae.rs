@@ -54,6 +54,7 @@ pub struct AeStage {
     settings: AeSettings,
     frames: FrameSet,
     held_out: FrameSet,
+    start: Option<Ae>,
 }
 
 /// Runs of groups, packed.
@@ -63,9 +64,14 @@ struct Batch {
 }
 
 impl AeStage {
-    /// A stage that trains on `frames` and looks at `held_out`.
-    pub fn new(settings: AeSettings, frames: FrameSet, held_out: FrameSet) -> Self {
-        Self { settings, frames, held_out }
+    /// A stage that trains on `frames`, from `start` or from scratch, and looks at `held_out`.
+    pub fn new(
+        settings: AeSettings,
+        frames: FrameSet,
+        held_out: FrameSet,
+        start: Option<Ae>,
+    ) -> Self {
+        Self { settings, frames, held_out, start }
     }
 
     /// The model with the statistics of its latents over the training clips.
@@ -120,6 +126,9 @@ impl Stage for AeStage {
     type Model = Ae;
 
     fn model(&self) -> Ae {
+        if let Some(start) = &self.start {
+            return start.clone();
+        }
         let mut normals = |name: &str, n: usize| {
             Stream::new(self.settings.seed, &format!("ae/{name}")).fill_normal(n)
         };
