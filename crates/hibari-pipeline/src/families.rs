@@ -17,6 +17,9 @@ use hibari_world::grounding::known_names;
 use crate::error::PipelineError;
 use crate::generate::{frame_from_pixels, pixels_from_frames};
 
+/// Makes a model of its weights and the text encoder.
+pub type Load = fn(&WeightIndex, MiniLm) -> Result<Box<dyn Generator>, ModelError>;
+
 /// A published architecture.
 pub struct Family {
     /// Its name.
@@ -24,7 +27,7 @@ pub struct Family {
     /// Whether these weights are of this family.
     pub matches: fn(&WeightIndex) -> bool,
     /// Loads them.
-    pub load: fn(&WeightIndex, MiniLm) -> Result<Box<dyn Generator>, ModelError>,
+    pub load: Load,
 }
 
 /// All families.

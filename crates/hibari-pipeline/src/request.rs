@@ -140,7 +140,7 @@ impl Request {
         if (1.0..=MAX_GUIDANCE).contains(&guidance) {
             return Ok(guidance);
         }
-        let nearest = guidance.max(1.0).min(MAX_GUIDANCE); // 1 for a NaN
+        let nearest = if guidance.is_nan() { 1.0 } else { guidance.clamp(1.0, MAX_GUIDANCE) };
         Err(wrong("guidance", guidance, nearest, format!("guidance from 1 to {MAX_GUIDANCE}")))
     }
 }

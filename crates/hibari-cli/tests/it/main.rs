@@ -1,5 +1,7 @@
 //! The binary as a user meets it, with a tiny model of random weights: what it makes, and how it fails.
 
+#![expect(clippy::unwrap_used, reason = "in a test, a panic is the message")]
+
 mod failures;
 mod runs;
 
