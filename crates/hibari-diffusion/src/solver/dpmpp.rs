@@ -29,7 +29,9 @@ impl Solver for DpmPp2M {
         for frame in 0..from.len() {
             let (s, t) = (from[frame], to[frame]);
             if s == t {
-                (keep.push(1.0), now.push(0.0), before.push(0.0));
+                keep.push(1.0);
+                now.push(0.0);
+                before.push(0.0);
                 continue;
             }
             let h = log_snr(t) - log_snr(s);

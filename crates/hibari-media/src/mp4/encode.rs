@@ -100,7 +100,7 @@ fn config(frame: &Frame, rate: FrameRate, quantiser: u8) -> EncoderConfig {
         .profile(Profile::High)
         .vui(VuiConfig::bt709())
         .usage_type(UsageType::CameraVideoRealTime)
-        .rate_control_mode(RateControlMode::Quality)
+        .rate_control_mode(RateControlMode::Bufferbased)
         .qp(QpRange::new(quantiser, quantiser))
         .bitrate(BitRate::from_bps(pixels.saturating_mul(24).clamp(1_000_000, 50_000_000)))
         .max_frame_rate(EncoderRate::from_hz(hertz as f32))
