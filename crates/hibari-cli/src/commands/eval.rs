@@ -99,7 +99,7 @@ pub(crate) fn run(args: &Args, output: Output) -> Result<(), Failure> {
         let script = &prompts[idx];
         let caption = script.caption(Detail::Dense, script.seed).text();
         let request = Request {
-            prompt: caption.clone(),
+            prompt: caption,
             seed: script.seed,
             size: Some((FORM.width as usize, FORM.height as usize)),
             seconds: None,

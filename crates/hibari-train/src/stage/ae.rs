@@ -7,6 +7,7 @@
 //! `lark`, section 2
 
 use std::path::Path;
+use std::slice::from_ref;
 
 use burn::tensor::{Device, Tensor, TensorData};
 use hibari_data::FrameSet;
@@ -184,12 +185,10 @@ impl Stage for AeStage {
         let ae = self.with_statistics(averaged.clone());
         let figures = reconstruct(&ae, &self.held_out, 32);
         let mut items = Vec::new();
-        for pair in figures.pairs.iter().take(8) {
-            items.push((pair.0.clone(), "render".into()));
-            items.push((
-                pair.1.clone(),
-                format!("{:.1} dB", psnr_db(&[pair.0.clone()], &[pair.1.clone()])),
-            ));
+        for (given, back) in figures.pairs.iter().take(8) {
+            let likeness = psnr_db(from_ref(given), from_ref(back));
+            items.push((given.clone(), "render".into()));
+            items.push((back.clone(), format!("{likeness:.1} dB")));
         }
         let sheet = hibari_media::contact_sheet(&items, 4).map_err(Error::stage)?;
         let path = folder.join(format!("reconstruction-{step:06}.png"));

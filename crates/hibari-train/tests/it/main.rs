@@ -1,5 +1,7 @@
 //! Tiny recipes from beginning to end: worlds are rendered, encoded and trained on, and the weights that come of it load.
 
+#![expect(clippy::unwrap_used, reason = "in a test, a panic is the message")]
+
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
