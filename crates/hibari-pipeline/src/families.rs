@@ -15,7 +15,7 @@ use hibari_world::NearestWord;
 use hibari_world::grounding::known_names;
 
 use crate::error::PipelineError;
-use crate::generate::{frame_from_pixels, pixels_from_frames};
+use crate::pixels::{frame_from_pixels, pixels_from_frames};
 
 /// Makes a model of its weights and the text encoder.
 pub type Load = fn(&WeightIndex, MiniLm) -> Result<Box<dyn Generator>, ModelError>;

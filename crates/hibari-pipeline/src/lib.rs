@@ -7,6 +7,7 @@ pub mod error;
 pub mod families;
 pub mod generate;
 pub mod latents;
+mod pixels;
 pub mod prompt;
 pub mod request;
 

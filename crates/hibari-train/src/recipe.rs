@@ -46,6 +46,9 @@ pub struct AeRecipe {
     pub data: PathBuf,
     /// A file with an autoencoder of these sizes to start from.
     pub start: Option<PathBuf>,
+    /// Whether only the decoder learns; makes sense with `start`.
+    #[serde(default)]
+    pub frozen_encoder: bool,
     /// Sizes of the network.
     pub model: AeConfig,
     /// Runs in a batch.

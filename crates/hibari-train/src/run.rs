@@ -58,6 +58,7 @@ pub fn ae(recipe: &AeRecipe, tell: &mut Listener<'_>) -> Result<Option<PathBuf>,
         model: recipe.model.clone(),
         runs: recipe.batch,
         crop: recipe.crop,
+        frozen_encoder: recipe.frozen_encoder,
         seed: recipe.run.seed,
     };
     let start = match &recipe.start {

@@ -48,7 +48,11 @@ pub(crate) fn run(args: &Args, output: Output) -> Result<(), Failure> {
         threads: threads::count(),
         memory_bytes,
         memory_available_bytes,
-        models: vec![model("minilm", embedded::minilm()), model("lark", embedded::lark())],
+        models: vec![
+            model("minilm", embedded::minilm()),
+            model("lark", embedded::lark()),
+            model("judge", embedded::judge()),
+        ],
     };
     if args.json {
         output.json(&report)?;

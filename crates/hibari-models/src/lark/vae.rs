@@ -87,6 +87,11 @@ impl Ae {
         }
     }
 
+    /// Whether a parameter belongs to the encoder.
+    pub fn is_encoder(name: &str) -> bool {
+        name.starts_with("encoder") || name.starts_with("down")
+    }
+
     /// Whether a parameter is set after training instead of trained.
     pub fn is_statistic(name: &str) -> bool {
         name.starts_with("latent_")

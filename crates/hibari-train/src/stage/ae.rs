@@ -45,6 +45,8 @@ pub struct AeSettings {
     pub runs: usize,
     /// Width and height of the region that is cut out, multiples of 16 pixels.
     pub crop: (usize, usize),
+    /// Whether only the decoder learns: then latents stay what a transformer has learned.
+    pub frozen_encoder: bool,
     /// Seed of all randomness.
     pub seed: u64,
 }
@@ -75,8 +77,11 @@ impl AeStage {
         Self { settings, frames, held_out, start }
     }
 
-    /// The model with the statistics of its latents over the training clips.
+    /// The model with the statistics of its latents over the training clips; those of a frozen encoder stay.
     pub fn with_statistics(&self, ae: Ae) -> Ae {
+        if self.settings.frozen_encoder {
+            return ae;
+        }
         let channels = self.settings.model.channels;
         let (mut sums, mut squares, mut n) =
             (vec![0.0_f64; channels], vec![0.0_f64; channels], 0.0);
@@ -140,7 +145,12 @@ impl Stage for AeStage {
         let mut rng = Stream::new(self.settings.seed, &format!("ae/step/{step}"));
         let runs = self.settings.runs;
         let Batch { patches } = self.batch(runs, &mut rng);
-        let latents = normalise(model.encode_raw(patches.clone()));
+        let frozen = self.settings.frozen_encoder;
+        let latents = if frozen {
+            model.encode_patches(patches.clone()).detach()
+        } else {
+            normalise(model.encode_raw(patches.clone()))
+        };
         let dims = latents.dims();
         let [n, h, w, c] = dims;
         let noise: Vec<f32> = (0..runs)
@@ -165,12 +175,13 @@ impl Stage for AeStage {
             loss,
             parts: vec![("mse", mse.into_scalar::<f32>())],
             items: runs * GROUPS,
-            flops: 3.0 * (encoder + decoder) * (runs * GROUPS) as f64,
+            flops: (if frozen { encoder } else { 3.0 * encoder } + 3.0 * decoder)
+                * (runs * GROUPS) as f64,
         }
     }
 
     fn rule(&self, name: &str, shape: &[usize]) -> Rule {
-        if Ae::is_statistic(name) {
+        if Ae::is_statistic(name) || (self.settings.frozen_encoder && Ae::is_encoder(name)) {
             return Rule::Frozen;
         }
         Rule::AdamW { weight_decay: if shape.len() < 2 { 0.0 } else { 0.01 } }
