@@ -72,6 +72,36 @@ fn attention(segments: &[&str]) -> String {
     joined(part, rest)
 }
 
+/// The module that a LoRA file means by `name`, in the transformer that diffusers calls `component`, `transformer` or
+/// `transformer_2`; `None` if the name belongs to the other one. Names that say neither belong to both.
+pub fn lora_module(name: &str, component: &str) -> Option<String> {
+    if let Some((owner @ ("transformer" | "transformer_2"), rest)) = name.split_once('.') {
+        return (owner == component).then(|| dit(rest));
+    }
+    if let Some(flat) = name.strip_prefix("lora_unet_") {
+        return Some(dit(&dotted(flat)));
+    }
+    Some(dit(name))
+}
+
+/// Where the dots were in a name whose dots became underscores.
+fn dotted(flat: &str) -> String {
+    const HEADS: [&str; 5] =
+        ["time_embedding", "time_projection", "text_embedding", "img_emb_proj", "head"];
+    const PARTS: [&str; 3] = ["self_attn", "cross_attn", "ffn"];
+    let split = |name: &str, heads: &[&str]| {
+        heads.iter().find_map(|head| {
+            let tail = name.strip_prefix(head)?.strip_prefix('_')?;
+            Some(format!("{}.{tail}", head.replace("img_emb_proj", "img_emb.proj")))
+        })
+    };
+    let block = |name: &str| {
+        let (layer, rest) = name.strip_prefix("blocks_")?.split_once('_')?;
+        Some(format!("blocks.{layer}.{}", split(rest, &PARTS).unwrap_or_else(|| rest.to_owned())))
+    };
+    block(flat).or_else(|| split(flat, &HEADS)).unwrap_or_else(|| flat.to_owned())
+}
+
 /// The name of a tensor of the autoencoder, of 2.1 or 2.2: their names tell them apart.
 pub fn vae(name: &str) -> String {
     let segments: Vec<&str> = name.split('.').collect();

@@ -237,3 +237,28 @@ fn text_encoder() {
     }
     assert_eq!(text("encoder.embed_tokens.weight"), "shared.weight");
 }
+
+#[test]
+fn lora_modules() {
+    for (other, ours) in dit_pairs(12, true) {
+        let Some((other, ours)) = other.strip_suffix(".weight").zip(ours.strip_suffix(".weight"))
+        else {
+            continue;
+        };
+        let flat = format!("lora_unet_{}", other.replace('.', "_"));
+        for name in [&flat, other, ours, &format!("diffusion_model.{other}")] {
+            for component in ["transformer", "transformer_2"] {
+                assert_eq!(lora_module(name, component).as_deref(), Some(ours), "from `{name}`");
+            }
+        }
+        for (name, component) in [
+            (format!("transformer.{ours}"), "transformer"),
+            (format!("transformer_2.{ours}"), "transformer_2"),
+        ] {
+            assert_eq!(lora_module(&name, component).as_deref(), Some(ours));
+            let other = if component == "transformer" { "transformer_2" } else { "transformer" };
+            assert_eq!(lora_module(&name, other), None);
+        }
+    }
+    assert_eq!(lora_module("lora_te_x", "transformer").as_deref(), Some("lora_te_x"));
+}
