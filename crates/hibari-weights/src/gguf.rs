@@ -18,6 +18,8 @@ pub(crate) const MAGIC: &[u8; 4] = b"GGUF";
 const ORIGINAL_SHAPE: &str = "comfy.gguf.orig_shape.";
 /// Where tensors may begin, unless the metadata say otherwise.
 const ALIGNMENT: u64 = 32;
+/// More items than any list has; the vocabulary of a text encoder has 256384.
+const MAX_ITEMS: u64 = 1 << 24;
 /// More dimensions than any tensor has.
 const MAX_DIMENSIONS: u32 = 8;
 
@@ -255,6 +257,9 @@ impl Cursor<'_> {
     fn list(&mut self) -> Result<MetaValue, Fault> {
         let kind = self.u32()?;
         let n_items = self.u64()?;
+        if n_items > MAX_ITEMS {
+            return Err(Fault::Damaged(format!("a list of {n_items} items")));
+        }
         let mut items = Vec::new();
         for _ in 0..n_items {
             items.push(self.scalar(kind)?);

@@ -180,6 +180,8 @@ fn contradictions_are_refused() {
     check_error(&overlapping, "`x` and `y` overlap");
     check_error(&new().entry("k", 7, &[1]).entry("k", 7, &[1]), "metadata `k` twice");
     check_error(&new().entry("k", 9, &list(9, &[&list(7, &[])])), "unknown type 9");
+    let long = [&7_u32.to_le_bytes()[..], &u64::MAX.to_le_bytes()].concat();
+    check_error(&new().entry("k", 9, &long), "a list of 18446744073709551615 items");
     check_error(&new().entry("general.alignment", 4, &[3, 0, 0, 0]), "power of two");
     let shape = list(4, &[&[3, 0, 0, 0]]);
     let misfit = new().entry("comfy.gguf.orig_shape.x", 9, &shape).tensor("x", 0, &[16], &four);
