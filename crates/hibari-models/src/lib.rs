@@ -5,6 +5,7 @@
 pub mod lark;
 pub mod layers;
 pub mod text;
+pub mod wan;
 
 use std::ops::ControlFlow;
 

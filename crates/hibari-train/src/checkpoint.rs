@@ -159,7 +159,12 @@ fn read_tensors(index: &WeightIndex, parameters: &mut Parameters) -> Result<(), 
         .map(str::to_owned)
         .collect();
     if !extra.is_empty() {
-        return Err(WeightsError::Mismatch { missing: Vec::new(), extra, misshapen: Vec::new() });
+        return Err(WeightsError::Mismatch {
+            missing: Vec::new(),
+            extra,
+            doubled: Vec::new(),
+            misshapen: Vec::new(),
+        });
     }
     for Parameter { name, shape, value, first, second, average, .. } in parameters.iter_mut() {
         for (part, values) in

@@ -1,5 +1,6 @@
 //! What can go wrong with a weights file, in sentences for the person who gave it.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
 /// A weights file that cannot be read, written or used.
@@ -54,12 +55,14 @@ pub enum WeightsError {
         found: String,
     },
     /// The tensors are not those of the model.
-    #[error("weights do not fit the model: {}", mismatch_text(missing, extra, misshapen))]
+    #[error("weights do not fit the model: {}", mismatch_text(missing, extra, doubled, misshapen))]
     Mismatch {
         /// Names that the model has and the file lacks.
         missing: Vec<String>,
         /// Names that the file has and the model lacks.
         extra: Vec<String>,
+        /// Names that two tensors of the file claim, and which those are.
+        doubled: Vec<String>,
         /// Names with another shape: the name, the model's shape, the file's.
         misshapen: Vec<(String, Vec<usize>, Vec<usize>)>,
     },
@@ -73,6 +76,28 @@ pub enum WeightsError {
         /// What was asked for.
         wanted: &'static str,
     },
+    /// The file is a Python pickle, which may run code when it is read.
+    #[error("weights `{path}` are a Python pickle, which hibari does not read")]
+    Pickle {
+        /// The file.
+        path: PathBuf,
+    },
+    /// A folder with no weights, or with more than one set of them.
+    #[error("cannot tell which weights to read from `{path}`: {message}")]
+    Choice {
+        /// The folder.
+        path: PathBuf,
+        /// What it holds.
+        message: String,
+    },
+    /// The index of a sharded file and its shards contradict each other.
+    #[error("the index `{path}` and its shards disagree: {message}")]
+    Shards {
+        /// The index.
+        path: PathBuf,
+        /// Where they differ.
+        message: String,
+    },
     /// The tensors to write contradict themselves.
     #[error("tensor `{name}` cannot be stored: {message}")]
     Invalid {
@@ -84,6 +109,26 @@ pub enum WeightsError {
 }
 
 impl WeightsError {
+    /// The file lacks this tensor.
+    pub(crate) fn missing(name: &str) -> Self {
+        Self::Mismatch {
+            missing: vec![name.to_owned()],
+            extra: Vec::new(),
+            doubled: Vec::new(),
+            misshapen: Vec::new(),
+        }
+    }
+
+    /// The tensor has this shape instead of the `wanted` one.
+    pub(crate) fn misshapen(name: &str, wanted: &[usize], found: &[usize]) -> Self {
+        Self::Mismatch {
+            missing: Vec::new(),
+            extra: Vec::new(),
+            doubled: Vec::new(),
+            misshapen: vec![(name.to_owned(), wanted.to_vec(), found.to_vec())],
+        }
+    }
+
     /// What the reader can do about it.
     pub fn hint(&self) -> &'static str {
         match self {
@@ -96,7 +141,14 @@ impl WeightsError {
             }
             Self::Unhashed { .. } => "use a file that hibari wrote",
             Self::Mismatch { .. } => "use weights of this model and preset",
-            Self::Dtype { .. } => "write the file again with a storage type that hibari reads",
+            Self::Pickle { .. } => {
+                "use a safetensors or GGUF file of this model, or convert it: `reference/pickle_to_safetensors.py`"
+            }
+            Self::Choice { .. } => "name one file, or a folder that holds one model",
+            Self::Shards { .. } => "download the index and all shards again, from one version",
+            Self::Dtype { .. } => {
+                "use a file in F32, BF16, F16, scaled F8_E4M3, or GGUF Q4_0, Q5_0, Q8_0, Q4_K, Q5_K, Q6_K"
+            }
             Self::Invalid { .. } => "this is a fault of the program that writes the file",
         }
     }
@@ -106,6 +158,7 @@ impl WeightsError {
 fn mismatch_text(
     missing: &[String],
     extra: &[String],
+    doubled: &[String],
     misshapen: &[(String, Vec<usize>, Vec<usize>)],
 ) -> String {
     const SHOWN: usize = 8;
@@ -129,10 +182,40 @@ fn mismatch_text(
     let parts: Vec<String> = [
         list("missing", missing.to_vec()),
         list("unknown", extra.to_vec()),
+        list("doubled", doubled.to_vec()),
         list("of another shape", shapes),
     ]
     .into_iter()
     .flatten()
     .collect();
     parts.join("; ")
+}
+
+/// Holds the names and shapes that were found against those of a model.
+///
+/// # Errors
+/// [`WeightsError::Mismatch`] with every missing, unknown, doubled and misshapen name
+pub(crate) fn compare(
+    layout: &[(String, Vec<usize>)],
+    found: &BTreeMap<&str, &[usize]>,
+    doubled: Vec<String>,
+) -> Result<(), WeightsError> {
+    let mut missing = Vec::new();
+    let mut misshapen = Vec::new();
+    for (name, shape) in layout {
+        match found.get(name.as_str()) {
+            None => missing.push(name.clone()),
+            Some(&other) if other != shape.as_slice() => {
+                misshapen.push((name.clone(), shape.clone(), other.to_vec()));
+            }
+            Some(_) => {}
+        }
+    }
+    let known: BTreeSet<&str> = layout.iter().map(|(name, _)| name.as_str()).collect();
+    let extra: Vec<String> =
+        found.keys().filter(|name| !known.contains(*name)).map(|&name| name.to_owned()).collect();
+    if missing.is_empty() && extra.is_empty() && doubled.is_empty() && misshapen.is_empty() {
+        return Ok(());
+    }
+    Err(WeightsError::Mismatch { missing, extra, doubled, misshapen })
 }

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
-use safetensors::tensor::{SafeTensorError, SafeTensors};
+use safetensors::tensor::{Metadata, SafeTensorError, SafeTensors};
 use sha2::{Digest, Sha256};
 
 use crate::error::WeightsError;
@@ -29,17 +29,18 @@ pub struct WeightIndex {
 
 /// Where the file's bytes live.
 #[derive(Debug)]
-enum Bytes {
+pub(crate) enum Bytes {
     Mapped(memmap2::Mmap),
     Embedded(&'static [u8]),
 }
 
 /// One tensor in the file.
 #[derive(Debug)]
-struct Entry {
-    dtype: Dtype,
-    shape: Vec<usize>,
-    range: Range<usize>,
+pub(crate) struct Entry {
+    pub(crate) dtype: Dtype,
+    pub(crate) shape: Vec<usize>,
+    /// Bytes of the file.
+    pub(crate) range: Range<usize>,
 }
 
 impl WeightIndex {
@@ -48,12 +49,7 @@ impl WeightIndex {
     /// # Errors
     /// if it cannot be read, is cut short, damaged, or carries no hash
     pub fn open(path: &Path) -> Result<Self, WeightsError> {
-        let failed = |source| WeightsError::Read { path: path.to_path_buf(), source };
-        let file = std::fs::File::open(path).map_err(failed)?;
-        // SAFETY: the map is read-only and lives as long as the bytes handed out. Another process that shortens the
-        // file meanwhile could fault this one; hibari replaces weights by renaming, which leaves the old bytes alone.
-        let map = unsafe { memmap2::Mmap::map(&file) }.map_err(failed)?;
-        Self::new(Bytes::Mapped(map), path.to_path_buf())
+        Self::new(Bytes::map(path)?, path.to_path_buf())
     }
 
     /// Checks weights that are part of the binary; `name` stands for the path in messages.
@@ -66,32 +62,10 @@ impl WeightIndex {
 
     fn new(bytes: Bytes, path: PathBuf) -> Result<Self, WeightsError> {
         let whole: &[u8] = bytes.as_slice();
-        let (header_len, header) =
-            SafeTensors::read_metadata(whole).map_err(|error| parse_error(&path, error))?;
-        let data_at = 8 + header_len;
-        if whole.len() < data_at + header.data_len() {
-            return Err(WeightsError::Truncated { path });
-        }
-        let hash = check_hash(whole, data_at, &path)?;
-
-        let mut tensors = BTreeMap::new();
-        for name in header.offset_keys() {
-            let info = header.info(&name).expect("the name comes from the header");
-            let dtype = Dtype::from_name(&format!("{:?}", info.dtype)).ok_or_else(|| {
-                WeightsError::Dtype {
-                    name: name.clone(),
-                    dtype: format!("{:?}", info.dtype),
-                    wanted: "a tensor",
-                }
-            })?;
-            let (start, end) = info.data_offsets;
-            tensors.insert(
-                name,
-                Entry { dtype, shape: info.shape.clone(), range: data_at + start..data_at + end },
-            );
-        }
-        let metadata =
-            header.metadata().iter().flatten().map(|(k, v)| (k.clone(), v.clone())).collect();
+        let header = Header::read(whole, &path)?;
+        let hash = check_hash(whole, header.data_at, &path)?;
+        let tensors = header.entries()?;
+        let metadata = header.metadata();
         Ok(Self { bytes, path, tensors, metadata, hash })
     }
 
@@ -143,7 +117,7 @@ impl WeightIndex {
         Ok(&self.bytes.as_slice()[self.entry(name)?.range.clone()])
     }
 
-    /// The tensor as 32-bit floats, row-major: from F32, BF16, F16, or I8 with its scales.
+    /// The tensor as 32-bit floats, row-major: from a float type, or I8 with its scales.
     ///
     /// # Errors
     /// if the file lacks it, or it holds integers
@@ -156,11 +130,6 @@ impl WeightIndex {
             wanted: "F32",
         };
         match entry.dtype {
-            Dtype::F32 => Ok(words(bytes).map(f32::from_le_bytes).collect()),
-            Dtype::Bf16 => {
-                Ok(words(bytes).map(|w| half::bf16::from_le_bytes(w).to_f32()).collect())
-            }
-            Dtype::F16 => Ok(words(bytes).map(|w| half::f16::from_le_bytes(w).to_f32()).collect()),
             Dtype::I8 => {
                 let scale_name = format!("{name}{SCALE_SUFFIX}");
                 let scale = self.tensors.get(&scale_name).ok_or_else(refused)?;
@@ -171,13 +140,9 @@ impl WeightIndex {
                     &scales,
                     &scale.shape,
                 )
-                .ok_or_else(|| WeightsError::Mismatch {
-                    missing: Vec::new(),
-                    extra: Vec::new(),
-                    misshapen: vec![(scale_name, entry.shape.clone(), scale.shape.clone())],
-                })
+                .ok_or_else(|| WeightsError::misshapen(&scale_name, &entry.shape, &scale.shape))
             }
-            _ => Err(refused()),
+            dtype => floats(dtype, bytes).ok_or_else(refused),
         }
     }
 
@@ -188,11 +153,7 @@ impl WeightIndex {
     pub fn tensor_f32_shaped(&self, name: &str, shape: &[usize]) -> Result<Vec<f32>, WeightsError> {
         let entry = self.entry(name)?;
         if entry.shape != shape {
-            return Err(WeightsError::Mismatch {
-                missing: Vec::new(),
-                extra: Vec::new(),
-                misshapen: vec![(name.to_owned(), shape.to_vec(), entry.shape.clone())],
-            });
+            return Err(WeightsError::misshapen(name, shape, &entry.shape));
         }
         self.tensor_f32(name)
     }
@@ -228,11 +189,7 @@ impl WeightIndex {
     }
 
     fn entry(&self, name: &str) -> Result<&Entry, WeightsError> {
-        self.tensors.get(name).ok_or_else(|| WeightsError::Mismatch {
-            missing: vec![name.to_owned()],
-            extra: Vec::new(),
-            misshapen: Vec::new(),
-        })
+        self.tensors.get(name).ok_or_else(|| WeightsError::missing(name))
     }
 
     fn is_scale(&self, name: &str) -> bool {
@@ -243,7 +200,17 @@ impl WeightIndex {
 }
 
 impl Bytes {
-    fn as_slice(&self) -> &[u8] {
+    /// Maps the file.
+    pub(crate) fn map(path: &Path) -> Result<Self, WeightsError> {
+        let failed = |source| WeightsError::Read { path: path.to_path_buf(), source };
+        let file = std::fs::File::open(path).map_err(failed)?;
+        // SAFETY: the map is read-only and lives as long as the bytes handed out. Another process that shortens the
+        // file meanwhile could fault this one; hibari replaces weights by renaming, which leaves the old bytes alone.
+        let map = unsafe { memmap2::Mmap::map(&file) }.map_err(failed)?;
+        Ok(Self::Mapped(map))
+    }
+
+    pub(crate) fn as_slice(&self) -> &[u8] {
         match self {
             Self::Mapped(map) => map,
             Self::Embedded(bytes) => bytes,
@@ -251,8 +218,56 @@ impl Bytes {
     }
 }
 
+/// The header of a safetensors file: it fits the file, and its tensors fill the rest without gap or overlap.
+pub(crate) struct Header {
+    parsed: Metadata,
+    data_at: usize,
+}
+
+impl Header {
+    pub(crate) fn read(whole: &[u8], path: &Path) -> Result<Self, WeightsError> {
+        let (header_len, parsed) =
+            SafeTensors::read_metadata(whole).map_err(|error| parse_error(path, error))?;
+        Ok(Self { parsed, data_at: 8 + header_len })
+    }
+
+    /// The tensors by name; an error if one of them has a type that is not read.
+    pub(crate) fn entries(&self) -> Result<BTreeMap<String, Entry>, WeightsError> {
+        let mut tensors = BTreeMap::new();
+        for name in self.parsed.offset_keys() {
+            let info = self.parsed.info(&name).expect("the name comes from the header");
+            let dtype_name = format!("{:?}", info.dtype);
+            let Some(dtype) = Dtype::from_name(&dtype_name) else {
+                return Err(WeightsError::Dtype { name, dtype: dtype_name, wanted: "a tensor" });
+            };
+            let range = self.data_at + info.data_offsets.0..self.data_at + info.data_offsets.1;
+            tensors.insert(name, Entry { dtype, shape: info.shape.clone(), range });
+        }
+        Ok(tensors)
+    }
+
+    pub(crate) fn metadata(&self) -> BTreeMap<String, String> {
+        self.parsed.metadata().iter().flatten().map(|(k, v)| (k.clone(), v.clone())).collect()
+    }
+}
+
+/// The values of a float type; `None` for integers.
+pub(crate) fn floats(dtype: Dtype, bytes: &[u8]) -> Option<Vec<f32>> {
+    match dtype {
+        Dtype::F32 => Some(words(bytes).map(f32::from_le_bytes).collect()),
+        Dtype::Bf16 => Some(words(bytes).map(|w| half::bf16::from_le_bytes(w).to_f32()).collect()),
+        Dtype::F16 => Some(words(bytes).map(|w| half::f16::from_le_bytes(w).to_f32()).collect()),
+        Dtype::F8E4M3 => {
+            let table: [f32; 256] =
+                std::array::from_fn(|byte| quantize::f32_from_f8_e4m3(byte as u8));
+            Some(bytes.iter().map(|&byte| table[usize::from(byte)]).collect())
+        }
+        _ => None,
+    }
+}
+
 /// Little-endian words of `N` bytes.
-fn words<const N: usize>(bytes: &[u8]) -> impl Iterator<Item = [u8; N]> {
+pub(crate) fn words<const N: usize>(bytes: &[u8]) -> impl Iterator<Item = [u8; N]> {
     bytes.chunks_exact(N).map(|chunk| chunk.try_into().expect("chunks of N bytes"))
 }
 

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
 use burn::tensor::{Tensor, TensorData};
 
-use crate::error::WeightsError;
+use crate::error::{WeightsError, compare};
 
 /// A parameter, out of any framework.
 #[derive(Clone, Debug, PartialEq)]
@@ -37,31 +37,27 @@ pub fn layout<M: Module>(module: &M) -> Vec<(String, Vec<usize>)> {
 /// The module with all its float parameters replaced, in their devices and gradient settings.
 ///
 /// # Errors
-/// [`WeightsError::Mismatch`] with every missing, unknown and misshapen name
+/// [`WeightsError::Mismatch`] with every missing, unknown, doubled and misshapen name
 pub fn load<M: Module>(module: M, tensors: Vec<NamedTensor>) -> Result<M, WeightsError> {
-    let layout = layout(&module);
-    let mut values: BTreeMap<String, NamedTensor> =
-        tensors.into_iter().map(|tensor| (tensor.name.clone(), tensor)).collect();
-    let mut missing = Vec::new();
-    let mut misshapen = Vec::new();
-    for (name, shape) in &layout {
-        match values.get(name) {
-            None => missing.push(name.clone()),
-            Some(tensor)
-                if tensor.shape != *shape
-                    || tensor.values.len() != shape.iter().product::<usize>() =>
-            {
-                misshapen.push((name.clone(), shape.clone(), tensor.shape.clone()));
-            }
-            Some(_) => {}
+    // A tensor whose values do not fill its shape is reported as what it is, a list of that many values.
+    let shapes: Vec<Vec<usize>> = tensors
+        .iter()
+        .map(|tensor| {
+            let is_full = tensor.values.len() == tensor.shape.iter().product::<usize>();
+            if is_full { tensor.shape.clone() } else { vec![tensor.values.len()] }
+        })
+        .collect();
+    let mut found = BTreeMap::new();
+    let mut doubled = Vec::new();
+    for (tensor, shape) in tensors.iter().zip(&shapes) {
+        if found.insert(tensor.name.as_str(), shape.as_slice()).is_some() {
+            doubled.push(tensor.name.clone());
         }
     }
-    let known: std::collections::BTreeSet<&String> = layout.iter().map(|(name, _)| name).collect();
-    let extra: Vec<String> = values.keys().filter(|name| !known.contains(name)).cloned().collect();
-    if !(missing.is_empty() && extra.is_empty() && misshapen.is_empty()) {
-        return Err(WeightsError::Mismatch { missing, extra, misshapen });
-    }
-    Ok(replace(module, &mut |name, _| values.remove(name).map(|tensor| tensor.values)))
+    compare(&layout(&module), &found, doubled)?;
+    let mut values: BTreeMap<String, Vec<f32>> =
+        tensors.into_iter().map(|tensor| (tensor.name, tensor.values)).collect();
+    Ok(replace(module, &mut |name, _| values.remove(name)))
 }
 
 /// The new values of the parameter of this name and shape, or nothing to keep the old ones.

@@ -30,6 +30,21 @@ pub fn f32_from_bf16(values: &[half::bf16]) -> Vec<f32> {
     values.iter().map(|v| v.to_f32()).collect()
 }
 
+/// The value of an 8-bit float `F8_E4M3`: bias 7, subnormal below 2^-6, largest 448, `0x7f` and `0xff` not a number.
+///
+/// # Source
+/// Micikevicius et al. 2022, "FP8 formats for deep learning", table 1
+pub fn f32_from_f8_e4m3(byte: u8) -> f32 {
+    let exponent = i32::from(byte >> 3 & 0xf);
+    let mantissa = f32::from(byte & 0x7);
+    let magnitude = match (exponent, byte & 0x7) {
+        (15, 7) => f32::NAN,
+        (0, _) => mantissa / 8.0 * 2.0_f32.powi(-6),
+        _ => (1.0 + mantissa / 8.0) * 2.0_f32.powi(exponent - 7),
+    };
+    if byte & 0x80 == 0 { magnitude } else { -magnitude }
+}
+
 /// The tensors in their storage: those with at least two axes as `storage`, the others as 32-bit floats.
 ///
 /// Int8 has one scale for each entry of the last axis, the output channel of weights `[K, N]` and of convolution

@@ -27,6 +27,8 @@ pub enum Dtype {
     Bf16,
     /// IEEE half.
     F16,
+    /// 8-bit float with 4 bits of exponent and 3 of mantissa, without infinities.
+    F8E4M3,
     /// Signed byte; with a companion `NAME.scale` a quantised float.
     I8,
     /// Unsigned byte.
@@ -43,10 +45,11 @@ pub enum Dtype {
 
 impl Dtype {
     /// Every type that is read and written.
-    const ALL: [Self; 9] = [
+    const ALL: [Self; 10] = [
         Self::F32,
         Self::Bf16,
         Self::F16,
+        Self::F8E4M3,
         Self::I8,
         Self::U8,
         Self::I32,
@@ -58,7 +61,7 @@ impl Dtype {
     /// Bytes of one element.
     pub fn size_bytes(self) -> usize {
         match self {
-            Self::I8 | Self::U8 => 1,
+            Self::F8E4M3 | Self::I8 | Self::U8 => 1,
             Self::Bf16 | Self::F16 => 2,
             Self::F32 | Self::I32 | Self::U32 => 4,
             Self::I64 | Self::U64 => 8,
@@ -71,6 +74,7 @@ impl Dtype {
             Self::F32 => "F32",
             Self::Bf16 => "BF16",
             Self::F16 => "F16",
+            Self::F8E4M3 => "F8_E4M3",
             Self::I8 => "I8",
             Self::U8 => "U8",
             Self::I32 => "I32",
