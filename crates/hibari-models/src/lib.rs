@@ -1,11 +1,15 @@
 //! Model families, text encoders and the layers they share.
 //!
-//! A family is a folder: [`lark`]. It implements [`VideoModel`]; nothing outside its folder names its tensors.
+//! A family is a folder: [`lark`], [`wan`]. Nothing outside its folder names its tensors; [`VideoModel`] is how the
+//! generation loop sees one.
 
 pub mod lark;
 pub mod layers;
 pub mod text;
 pub mod wan;
+
+#[cfg(test)]
+mod oracle;
 
 use std::ops::ControlFlow;
 
