@@ -1,0 +1,187 @@
+//! The autoencoders of Wan 2.1 and 2.2: videos to latents of unit variance and back, causal in time.
+//!
+//! A video of `4k + 1` frames has `k + 1` latent frames: the first stands for one frame, each later one for four. Both
+//! ways the video goes through in such chunks, so memory does not grow with its length. Parameters have diffusers'
+//! names, see [`Vae::layout`]. Weights, products and sums are 32-bit.
+//!
+//! # Source
+//! Wan (arXiv:2503.20314), section 4.1; Wan2.1 `wan/modules/vae.py`, Wan2.2 `wan/modules/vae2_2.py`
+
+mod blocks;
+mod config;
+mod names;
+mod networks;
+mod shortcut;
+#[cfg(test)]
+mod tests;
+mod tiles;
+
+use std::collections::BTreeMap;
+use std::ops::ControlFlow;
+
+use burn::tensor::{Device, Tensor};
+use hibari_weights::{WeightsError, module};
+
+pub use config::{FRAMES, VaeConfig, VaeVersion};
+pub use hibari_weights::NamedTensor;
+pub use tiles::Tiling;
+
+use blocks::History;
+use names::diffusers_name;
+use networks::Networks;
+use shortcut::{patchify, unpatchify};
+use tiles::{Grid, cut, join};
+
+/// An autoencoder.
+#[derive(Clone, Debug)]
+pub struct Vae {
+    config: VaeConfig,
+    networks: Networks,
+}
+
+impl Vae {
+    /// An autoencoder of zeros.
+    pub fn new(config: VaeConfig, device: &Device) -> Self {
+        Self { config, networks: Networks::new(&config, device) }
+    }
+
+    /// An autoencoder of these weights, in diffusers' names and shapes.
+    ///
+    /// # Errors
+    /// [`WeightsError::Mismatch`] with every missing, unknown and misshapen name
+    pub fn load(
+        config: VaeConfig,
+        tensors: Vec<NamedTensor>,
+        device: &Device,
+    ) -> Result<Self, WeightsError> {
+        let networks = Networks::new(&config, device);
+        let paths: BTreeMap<String, String> = module::layout(&networks)
+            .into_iter()
+            .map(|(path, _)| (diffusers_name(config.version, &path), path))
+            .collect();
+        let in_paths = |tensor: NamedTensor| match paths.get(&tensor.name) {
+            Some(path) => NamedTensor { name: path.clone(), ..tensor },
+            None => tensor,
+        };
+        let tensors = tensors.into_iter().map(in_paths).collect();
+        let name = |path: String| diffusers_name(config.version, &path);
+        let networks = module::load(networks, tensors).map_err(|error| match error {
+            WeightsError::Mismatch { missing, extra, misshapen } => WeightsError::Mismatch {
+                missing: missing.into_iter().map(name).collect(),
+                extra,
+                misshapen: misshapen.into_iter().map(|(path, a, b)| (name(path), a, b)).collect(),
+            },
+            other => other,
+        })?;
+        Ok(Self { config, networks })
+    }
+
+    /// Its sizes.
+    pub fn config(&self) -> &VaeConfig {
+        &self.config
+    }
+
+    /// Names and shapes of all parameters, as diffusers has them.
+    pub fn layout(&self) -> Vec<(String, Vec<usize>)> {
+        module::layout(&self.networks)
+            .into_iter()
+            .map(|(path, shape)| (diffusers_name(self.config.version, &path), shape))
+            .collect()
+    }
+
+    /// The most likely latents of a video, of unit variance.
+    ///
+    /// # Shapes
+    /// `[B, 3, F, H, W]` to `[B, C, (F - 1) / 4 + 1, H / cell_px, W / cell_px]`
+    /// # Units
+    /// pixels in [-1, 1]
+    /// # Panics
+    /// if `F` is not `4k + 1`, or a side no multiple of a cell
+    #[track_caller]
+    pub fn encode(&self, pixels: Tensor<5>, tiling: Option<Tiling>) -> Tensor<5> {
+        let [_, _, frames, height, width] = pixels.dims();
+        let cell = self.config.cell_px();
+        let fits = height.is_multiple_of(cell) && width.is_multiple_of(cell);
+        assert!(fits, "`{width}x{height}` is not a multiple of the cell `{cell}`");
+        assert_eq!(frames % FRAMES, 1, "`{frames}` frames are not `4k + 1`");
+        let patch = self.config.patch_px();
+        // The tiles of 2.2 are as many patches as the decoder's are pixels, as in the original.
+        let cells_px = cell / patch;
+        let whole = Tiling { tile_px: height.max(width), step_px: height.max(width) };
+        let Tiling { tile_px, step_px } = tiling.unwrap_or(whole);
+        let grid = Grid::new([height / patch, width / patch], tile_px, step_px);
+        let mut histories = vec![History::default(); grid.len()];
+        let mut latents = Vec::new();
+        let mut start = 0;
+        while start < frames {
+            let n = if start == 0 { 1 } else { FRAMES };
+            let chunk = patchify(pixels.clone().narrow(2, start, n), patch);
+            let encode =
+                |(tile, history)| self.networks.encode_chunk(cut(chunk.clone(), tile), history);
+            let tiles = grid.tiles().zip(&mut histories).map(encode).collect();
+            let (step, overlap) = (step_px / cells_px, (tile_px - step_px) / cells_px);
+            latents.push(join(tiles, grid.columns.len(), step, overlap));
+            start += n;
+        }
+        (Tensor::cat(latents, 2) - self.mean(&pixels.device())) / self.std(&pixels.device())
+    }
+
+    /// Latents of unit variance to frames, handed over in order; stops when `frame` breaks.
+    ///
+    /// With `tiling`, a picture larger than a tile is decoded in tiles. What they remember lives side by side, so that
+    /// frames leave at once.
+    ///
+    /// # Shapes
+    /// `[B, C, f, h, w]` to `4 * (f - 1) + 1` frames `[B, 3, h * cell_px, w * cell_px]`
+    /// # Units
+    /// pixels in [-1, 1]
+    /// # Panics
+    /// if the channels are not the autoencoder's, or the tiles no whole cells
+    #[track_caller]
+    pub fn decode(
+        &self,
+        latent: Tensor<5>,
+        tiling: Option<Tiling>,
+        frame: &mut dyn FnMut(Tensor<4>) -> ControlFlow<()>,
+    ) {
+        let [b, channels, latent_frames, h, w] = latent.dims();
+        assert_eq!(channels, self.config.channels(), "channels of the latents");
+        let (cell, patch) = (self.config.cell_px(), self.config.patch_px());
+        let whole = Tiling { tile_px: h.max(w) * cell, step_px: h.max(w) * cell };
+        let Tiling { tile_px, step_px } = tiling.unwrap_or(whole);
+        let is_whole = tile_px.is_multiple_of(cell) && step_px.is_multiple_of(cell);
+        assert!(is_whole, "tiles `{tiling:?}` are no multiples of the cell `{cell}`");
+        let grid = Grid::new([h, w], tile_px / cell, step_px / cell);
+        let mut histories = vec![History::default(); grid.len()];
+        let latent = latent.clone() * self.std(&latent.device()) + self.mean(&latent.device());
+        for i in 0..latent_frames {
+            let chunk = latent.clone().narrow(2, i, 1);
+            let decode =
+                |(tile, history)| self.networks.decode_chunk(cut(chunk.clone(), tile), history);
+            let tiles = grid.tiles().zip(&mut histories).map(decode).collect();
+            let (step, overlap) = (step_px / patch, (tile_px - step_px) / patch);
+            let joined = join(tiles, grid.columns.len(), step, overlap);
+            let pixels = unpatchify(joined, patch).clamp(-1.0, 1.0);
+            for j in 0..pixels.dims()[2] {
+                let picture = pixels.clone().narrow(2, j, 1).reshape([b, 3, h * cell, w * cell]);
+                if frame(picture).is_break() {
+                    return;
+                }
+            }
+        }
+    }
+
+    /// `[1, C, 1, 1, 1]`.
+    fn mean(&self, device: &Device) -> Tensor<5> {
+        per_channel(self.config.latent_mean(), device)
+    }
+
+    /// `[1, C, 1, 1, 1]`.
+    fn std(&self, device: &Device) -> Tensor<5> {
+        per_channel(self.config.latent_std(), device)
+    }
+}
+
+fn per_channel(values: &[f32], device: &Device) -> Tensor<5> {
+    Tensor::<1>::from_floats(values, device).reshape([1, values.len(), 1, 1, 1])
+}

@@ -1,0 +1,131 @@
+//! Encoder and decoder.
+
+use burn::module::Module;
+use burn::tensor::{Device, Tensor};
+use hibari_ops::activation::silu;
+
+use super::blocks::{Conv3d, DownLevel, History, LevelConfig, Middle, RmsNorm, Scaling, UpLevel};
+use super::config::{BLOCKS, HALVES_TIME, MULTIPLES, VaeConfig};
+
+/// All parameters of an autoencoder.
+#[derive(Module, Debug)]
+pub(super) struct Networks {
+    encoder: Encoder,
+    quant_conv: Conv3d,
+    post_quant_conv: Conv3d,
+    decoder: Decoder,
+}
+
+impl Networks {
+    pub(super) fn new(cfg: &VaeConfig, device: &Device) -> Self {
+        let c = cfg.channels();
+        Self {
+            encoder: Encoder::new(cfg, device),
+            quant_conv: Conv3d::new(2 * c, 2 * c, [1, 1, 1], device),
+            post_quant_conv: Conv3d::new(c, c, [1, 1, 1], device),
+            decoder: Decoder::new(cfg, device),
+        }
+    }
+
+    /// The most likely latents of one frame at the start, of four later.
+    ///
+    /// # Shapes
+    /// `[B, 3*patch^2, 1 or 4, H, W]` to `[B, C, 1, h, w]`
+    pub(super) fn encode_chunk(&self, patches: Tensor<5>, history: &mut History) -> Tensor<5> {
+        history.begin_chunk();
+        let moments = self.quant_conv.forward(self.encoder.forward(patches, history), 1);
+        let c = moments.dims()[1] / 2;
+        moments.narrow(1, 0, c)
+    }
+
+    /// The frames of one latent frame: one at the start, four later.
+    ///
+    /// # Shapes
+    /// `[B, C, 1, h, w]` to `[B, 3*patch^2, 1 or 4, H, W]`
+    pub(super) fn decode_chunk(&self, latent: Tensor<5>, history: &mut History) -> Tensor<5> {
+        history.begin_chunk();
+        self.decoder.forward(self.post_quant_conv.forward(latent, 1), history)
+    }
+}
+
+#[derive(Module, Debug)]
+struct Encoder {
+    conv_in: Conv3d,
+    down_blocks: Vec<DownLevel>,
+    mid_block: Middle,
+    norm_out: RmsNorm<4>,
+    conv_out: Conv3d,
+}
+
+impl Encoder {
+    fn new(cfg: &VaeConfig, device: &Device) -> Self {
+        let widths = MULTIPLES.map(|multiple| multiple * cfg.encoder_base);
+        let level = |i: usize| LevelConfig {
+            blocks: BLOCKS,
+            c_in: if i == 0 { cfg.encoder_base } else { widths[i - 1] },
+            c_out: widths[i],
+            scaling: HALVES_TIME.get(i).map(|&time| Scaling { time }),
+            has_shortcut: cfg.has_shortcuts(),
+        };
+        let last = widths[widths.len() - 1];
+        Self {
+            conv_in: Conv3d::new(cfg.pixel_channels(), cfg.encoder_base, [3, 3, 3], device),
+            down_blocks: (0..widths.len()).map(|i| DownLevel::new(level(i), device)).collect(),
+            mid_block: Middle::new(last, device),
+            norm_out: RmsNorm::new(last, device),
+            conv_out: Conv3d::new(last, 2 * cfg.channels(), [3, 3, 3], device),
+        }
+    }
+
+    fn forward(&self, x: Tensor<5>, history: &mut History) -> Tensor<5> {
+        let mut x = self.conv_in.causal(x, history);
+        for level in &self.down_blocks {
+            x = level.forward(x, history);
+        }
+        let x = self.mid_block.forward(x, history);
+        self.conv_out.causal(silu(self.norm_out.forward(x)), history)
+    }
+}
+
+#[derive(Module, Debug)]
+struct Decoder {
+    conv_in: Conv3d,
+    mid_block: Middle,
+    up_blocks: Vec<UpLevel>,
+    norm_out: RmsNorm<4>,
+    conv_out: Conv3d,
+}
+
+impl Decoder {
+    fn new(cfg: &VaeConfig, device: &Device) -> Self {
+        let mut widths = MULTIPLES.map(|multiple| multiple * cfg.decoder_base);
+        widths.reverse();
+        let level = |i: usize| LevelConfig {
+            blocks: BLOCKS + 1,
+            c_in: match i {
+                0 => widths[0],
+                _ if cfg.has_shortcuts() => widths[i - 1],
+                _ => widths[i - 1] / 2,
+            },
+            c_out: widths[i],
+            scaling: HALVES_TIME.iter().rev().nth(i).map(|&time| Scaling { time }),
+            has_shortcut: cfg.has_shortcuts(),
+        };
+        Self {
+            conv_in: Conv3d::new(cfg.channels(), widths[0], [3, 3, 3], device),
+            mid_block: Middle::new(widths[0], device),
+            up_blocks: (0..widths.len()).map(|i| UpLevel::new(level(i), device)).collect(),
+            norm_out: RmsNorm::new(cfg.decoder_base, device),
+            conv_out: Conv3d::new(cfg.decoder_base, cfg.pixel_channels(), [3, 3, 3], device),
+        }
+    }
+
+    fn forward(&self, x: Tensor<5>, history: &mut History) -> Tensor<5> {
+        let x = self.conv_in.causal(x, history);
+        let mut x = self.mid_block.forward(x, history);
+        for level in &self.up_blocks {
+            x = level.forward(x, history);
+        }
+        self.conv_out.causal(silu(self.norm_out.forward(x)), history)
+    }
+}
