@@ -5,6 +5,10 @@
 pub mod lark;
 pub mod layers;
 pub mod text;
+pub mod wan;
+
+#[cfg(test)]
+mod oracle;
 
 use std::ops::ControlFlow;
 
