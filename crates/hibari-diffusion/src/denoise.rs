@@ -46,11 +46,12 @@ pub fn denoise(
     let mut z = start;
     for step in 0..plan.n_steps() {
         let (from, to) = (plan.at(step), plan.at(step + 1));
-        let row: Vec<f32> = from.iter().map(|&s| s as f32).collect();
-        let video = Tensor::<1>::from_floats(row.as_slice(), &device)
-            .reshape([1, n_frames])
-            .repeat_dim(0, batch);
-        let sigma = Sigma { time: video.clone(), video };
+        let row = |values: &[f64]| {
+            let values: Vec<f32> = values.iter().map(|&v| v as f32).collect();
+            let row = Tensor::<1>::from_floats(values.as_slice(), &device);
+            row.reshape([1, n_frames]).repeat_dim(0, batch)
+        };
+        let sigma = Sigma { video: row(from), time: row(plan.times_at(step)) };
         let highest = from.iter().copied().fold(0.0, f64::max);
         let mut clean = predict(z.clone(), sigma.clone(), Branch::Positive).video;
         if guidance.applies(highest) {

@@ -14,6 +14,17 @@ pub struct Latent {
 pub struct Sigma {
     /// `[B, f]`, 0 = clean, 1 = pure noise; what the arithmetic uses.
     pub video: Tensor<2>,
-    /// `[B, f]`; what the network is told. Equal to `video` but for families whose training grid was truncated.
+    /// `[B, f]`; what the network is told, in its own unit: the levels, or 0 to 1000 for models trained on such times.
     pub time: Tensor<2>,
+}
+
+impl Sigma {
+    /// The clean estimate of a network that answers with the velocity `eps - x`: `z - sigma * velocity`.
+    ///
+    /// # Shapes
+    /// - `z`, `velocity`: `[B, C, f, h, w]`; the result alike
+    pub fn clean_from_velocity(&self, z: Tensor<5>, velocity: Tensor<5>) -> Tensor<5> {
+        let [batch, n_frames] = self.video.dims();
+        z - velocity * self.video.clone().reshape([batch, 1, n_frames, 1, 1])
+    }
 }

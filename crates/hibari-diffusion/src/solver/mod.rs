@@ -1,8 +1,15 @@
 //! One step of the probability-flow equation, on the clean estimate, each latent frame at its own level.
 
 mod dpmpp;
+mod euler;
+mod unipc;
+
+#[cfg(test)]
+mod tests;
 
 pub use dpmpp::DpmPp2M;
+pub use euler::Euler;
+pub use unipc::UniPc;
 
 use burn::tensor::Tensor;
 
