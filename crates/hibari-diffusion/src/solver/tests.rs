@@ -122,7 +122,7 @@ fn check_trajectory(mut solver: impl Solver, schedule: &Timed, wanted: [f64; 3])
 
 #[test]
 fn trajectories_are_those_of_the_reference() {
-    assert_eq!(uni("x", 2), [-0.597_583_53, 0.617_053_51]);
+    assert_eq!(uni("x", 2), [-0.597_583_53, 0.617_053_5]);
     let unipc = |steps, shift| Timed::unipc(schedule::flow(steps, shift));
     check_trajectory(UniPc::default(), &unipc(4, 5.0), [0.028881, 0.457088, 0.015166]);
     check_trajectory(UniPc::default(), &unipc(8, 3.0), [0.068375, 0.492259, 0.077916]);
