@@ -66,11 +66,17 @@ impl Vae {
         let tensors = tensors.into_iter().map(in_paths).collect();
         let name = |path: String| diffusers_name(config.version, &path);
         let networks = module::load(networks, tensors).map_err(|error| match error {
-            WeightsError::Mismatch { missing, extra, misshapen } => WeightsError::Mismatch {
-                missing: missing.into_iter().map(name).collect(),
-                extra,
-                misshapen: misshapen.into_iter().map(|(path, a, b)| (name(path), a, b)).collect(),
-            },
+            WeightsError::Mismatch { missing, extra, doubled, misshapen } => {
+                WeightsError::Mismatch {
+                    missing: missing.into_iter().map(name).collect(),
+                    extra,
+                    doubled: doubled.into_iter().map(name).collect(),
+                    misshapen: misshapen
+                        .into_iter()
+                        .map(|(path, a, b)| (name(path), a, b))
+                        .collect(),
+                }
+            }
             other => other,
         })?;
         Ok(Self { config, networks })
