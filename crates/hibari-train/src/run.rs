@@ -8,6 +8,7 @@ use std::sync::Arc;
 use burn::tensor::Device;
 use hibari_data::{ClipPlan, DataError, FramePick, FrameSet, LatentMakers, LatentSet};
 use hibari_eval::judge::Judge;
+use hibari_models::ModelError;
 use hibari_models::lark::{self, Parts, dit::Dit};
 use hibari_models::text::MiniLm;
 use hibari_weights::{WeightIndex, module::load, quantize::Storage, write_safetensors};
@@ -61,13 +62,8 @@ pub fn ae(recipe: &AeRecipe, tell: &mut Listener<'_>) -> Result<Option<PathBuf>,
         frozen_encoder: recipe.frozen_encoder,
         seed: recipe.run.seed,
     };
-    let start = match &recipe.start {
-        None => None,
-        Some(path) => {
-            let index = WeightIndex::open(path).map_err(model_error(path))?;
-            Some(lark::load_ae(&index).map_err(model_error(path))?.1)
-        }
-    };
+    let start = recipe.start.as_deref().map(|path| opened(path, lark::load_ae)).transpose()?;
+    let start = start.map(|(_config, ae)| ae);
     let mut stage = AeStage::new(settings, train_set, held_out, start);
     let Some(model) = trained(&mut stage, &recipe.run, tell)? else { return Ok(None) };
     let path = recipe.run.folder.join("ae.safetensors");
@@ -100,13 +96,8 @@ pub fn dit(
     let (Some(stills), Some(clips), Some(held_out)) = (stills, clips, held_out) else {
         return Ok(None);
     };
-    let start = match &recipe.start {
-        None => None,
-        Some(path) => {
-            let index = WeightIndex::open(path).map_err(model_error(path))?;
-            Some(lark::load(&index).map_err(model_error(path))?.dit)
-        }
-    };
+    let start = recipe.start.as_deref().map(|path| opened(path, lark::load)).transpose()?;
+    let start = start.map(|parts| parts.dit);
     let mut parts = Parts {
         preset: "lark-first-light".into(),
         dit: Dit::new(&dit_config, &Device::default()),
@@ -211,6 +202,12 @@ fn finished<T>(made: Result<T, DataError>) -> Result<Option<T>, Error> {
 fn described<R: serde::Serialize>(recipe: &R) -> BTreeMap<String, String> {
     let recipe = serde_json::to_string(recipe).expect("a recipe holds plain values");
     BTreeMap::from([("hibari.recipe".to_owned(), recipe)])
+}
+
+/// What `load` makes of a file that the recipe names.
+fn opened<T>(path: &Path, load: fn(&WeightIndex) -> Result<T, ModelError>) -> Result<T, Error> {
+    let index = WeightIndex::open(path).map_err(model_error(path))?;
+    load(&index).map_err(model_error(path))
 }
 
 fn model_error<E: std::fmt::Display>(path: &Path) -> impl Fn(E) -> Error + '_ {

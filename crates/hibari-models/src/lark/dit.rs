@@ -220,9 +220,10 @@ impl Dit {
         let mut x = self.text_in.forward(text.states.clone()) + words;
         let tables = order_tables(&x.device(), len, self.d_head());
         for block in &self.refiner {
-            let q = block.attention.heads_of(&block.attention.query, layer_norm(x.clone(), EPS));
-            let k = block.attention.heads_of(&block.attention.key, layer_norm(x.clone(), EPS));
-            let v = block.attention.heads_of(&block.attention.value, layer_norm(x.clone(), EPS));
+            let y = layer_norm(x.clone(), EPS);
+            let q = block.attention.heads_of(&block.attention.query, y.clone());
+            let k = block.attention.heads_of(&block.attention.key, y.clone());
+            let v = block.attention.heads_of(&block.attention.value, y);
             let q = block.attention.rotated_query(q, &tables);
             let k = block.attention.rotated_key(k, &tables);
             let y = attention(q, k, v, Some(&text.lens)).reshape([b, len, d]);

@@ -74,9 +74,13 @@ impl TextBatch {
 }
 
 impl Words {
-    /// From sorted caption words.
+    /// From caption words.
+    ///
+    /// # Panics
+    /// if they are not sorted: rows are found by bisection
+    #[track_caller]
     pub fn new(words: Vec<String>) -> Self {
-        debug_assert!(words.is_sorted(), "rows are found by bisection");
+        assert!(words.is_sorted(), "caption words out of order");
         Self(words)
     }
 

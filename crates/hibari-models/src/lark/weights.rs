@@ -60,6 +60,9 @@ pub fn matches(index: &WeightIndex) -> bool {
 pub fn load(index: &WeightIndex) -> Result<Parts, ModelError> {
     let (ae_config, ae) = load_ae(index)?;
     let Stored { preset, dit: dit_config, words } = stored(index, LARK_KEY)?;
+    if !words.is_sorted() {
+        return Err(no_lark(format!("the words of `{}` are not sorted", index.path().display())));
+    }
     let dit = Dit::new(&dit_config, &Device::default());
     let dit = load_module(dit, index.named_tensors("dit.")?)?;
     Ok(Parts { preset, ae_config, dit_config, words: Words::new(words), ae, dit })
@@ -114,11 +117,11 @@ pub fn save_ae(
     write_safetensors(path, &store(&prefixed("ae", collect(ae)), storage), &metadata)
 }
 
+fn no_lark(message: String) -> ModelError {
+    ModelError::Request { message, hint: "give a weights file that `hibari train` wrote".into() }
+}
+
 fn stored<T: serde::de::DeserializeOwned>(index: &WeightIndex, key: &str) -> Result<T, ModelError> {
-    let no_lark = |message: String| ModelError::Request {
-        message,
-        hint: "give a weights file that `hibari train` wrote".into(),
-    };
     let path = index.path().display();
     let json = index.metadata(key).ok_or_else(|| no_lark(format!("`{path}` lacks `{key}`")))?;
     serde_json::from_str(json).map_err(|error| no_lark(format!("`{key}` of `{path}`: {error}")))

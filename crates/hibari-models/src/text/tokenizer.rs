@@ -20,6 +20,20 @@ pub struct Tokenizer {
     end: u32,
 }
 
+/// Reads a `tokenizer.json` of at most `n_words` words; its settings for padding and truncation are left aside.
+///
+/// # Errors
+/// why it cannot be used
+pub(super) fn open(json: &[u8], n_words: usize) -> Result<tokenizers::Tokenizer, String> {
+    let mut inner = tokenizers::Tokenizer::from_bytes(json).map_err(|error| error.to_string())?;
+    inner.with_padding(None);
+    inner.with_truncation(None).map_err(|error| error.to_string())?;
+    match inner.get_vocab_size(true) {
+        found if found > n_words => Err(format!("{found} words, the table has {n_words}")),
+        _ => Ok(inner),
+    }
+}
+
 impl Tokenizer {
     /// Reads a `tokenizer.json`; its settings for padding and truncation are left aside.
     ///
@@ -30,14 +44,7 @@ impl Tokenizer {
             message: format!("the tokenizer in the weights cannot be used: {message}"),
             hint: "use weights that `reference/convert_minilm.py` wrote".into(),
         };
-        let mut inner =
-            tokenizers::Tokenizer::from_bytes(json).map_err(|error| refused(error.to_string()))?;
-        inner.with_padding(None);
-        inner.with_truncation(None).map_err(|error| refused(error.to_string()))?;
-        let found = inner.get_vocab_size(true);
-        if found > n_words {
-            return Err(refused(format!("{found} words, the table has {n_words}")));
-        }
+        let inner = open(json, n_words).map_err(refused)?;
         let special = |token: &str| {
             inner.token_to_id(token).ok_or_else(|| refused(format!("it lacks `{token}`")))
         };

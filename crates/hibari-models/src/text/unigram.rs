@@ -2,6 +2,7 @@
 //!
 //! Source: Kudo, "Subword regularization" (arXiv:1804.10959); the settings are in the model's `tokenizer.json`.
 
+use super::tokenizer;
 use crate::ModelError;
 
 const END: &str = "</s>";
@@ -22,14 +23,7 @@ impl Unigram {
             message: format!("the tokenizer of the text encoder cannot be used: {message}"),
             hint: "take `tokenizer.json` from the folder that the text encoder is from".into(),
         };
-        let mut inner =
-            tokenizers::Tokenizer::from_bytes(json).map_err(|error| refused(error.to_string()))?;
-        inner.with_padding(None);
-        inner.with_truncation(None).map_err(|error| refused(error.to_string()))?;
-        let found = inner.get_vocab_size(true);
-        if found > n_words {
-            return Err(refused(format!("{found} words, the table has {n_words}")));
-        }
+        let inner = tokenizer::open(json, n_words).map_err(refused)?;
         let end = inner.token_to_id(END).ok_or_else(|| refused(format!("it lacks `{END}`")))?;
         Ok(Self { inner, end })
     }

@@ -60,12 +60,6 @@ pub struct AeStage {
     start: Option<Ae>,
 }
 
-/// Runs of groups, packed.
-struct Batch {
-    /// `[runs * groups, height/4, width/4, PATCH_VALUES]`.
-    patches: Tensor<4>,
-}
-
 impl AeStage {
     /// A stage that trains on `frames`, from `start` or from scratch, and looks at `held_out`.
     pub fn new(
@@ -87,8 +81,7 @@ impl AeStage {
             (vec![0.0_f64; channels], vec![0.0_f64; channels], 0.0);
         for i in 0..STATISTIC_RUNS {
             let mut rng = Stream::new(self.settings.seed, &format!("ae/statistics/{i}"));
-            let batch = self.batch(1, &mut rng);
-            let latents = ae.encode_raw(batch.patches).into_data();
+            let latents = ae.encode_raw(self.batch(1, &mut rng)).into_data();
             let latents = latents.try_into_vec::<f32>().expect("latents are f32");
             for cell in latents.chunks_exact(channels) {
                 for (channel, &value) in cell.iter().enumerate() {
@@ -105,7 +98,8 @@ impl AeStage {
         ae.with_statistics(&mean, &std)
     }
 
-    fn batch(&self, runs: usize, rng: &mut Stream) -> Batch {
+    /// Runs of groups, packed: `[runs * GROUPS, height/4, width/4, PATCH_VALUES]`.
+    fn batch(&self, runs: usize, rng: &mut Stream) -> Tensor<4> {
         let (width, height) = self.settings.crop;
         let mut values = Vec::with_capacity(runs * GROUPS * FRAMES * width * height * 3);
         for _ in 0..runs {
@@ -124,7 +118,7 @@ impl AeStage {
             }
         }
         let dims = [runs * GROUPS, height / vae::PATCH, width / vae::PATCH, vae::PATCH_VALUES];
-        Batch { patches: Tensor::from_data(TensorData::new(values, dims), &Device::default()) }
+        Tensor::from_data(TensorData::new(values, dims), &Device::default())
     }
 }
 
@@ -144,7 +138,7 @@ impl Stage for AeStage {
     fn loss(&mut self, model: &Ae, step: u64) -> StepLoss {
         let mut rng = Stream::new(self.settings.seed, &format!("ae/step/{step}"));
         let runs = self.settings.runs;
-        let Batch { patches } = self.batch(runs, &mut rng);
+        let patches = self.batch(runs, &mut rng);
         let frozen = self.settings.frozen_encoder;
         let latents = if frozen {
             model.encode_patches(patches.clone()).detach()

@@ -27,7 +27,7 @@ use hibari_models::layers::initialise;
 use hibari_models::text::MiniLm;
 use hibari_models::{TimedText, VideoModel, Window};
 
-use super::{frame, muon_for_hidden};
+use super::frame;
 use crate::{Error, Rule, Stage, StepLoss};
 
 /// Smallest level that the loss divides by.
@@ -244,8 +244,12 @@ impl Stage for DitStage {
     }
 
     fn rule(&self, name: &str, shape: &[usize]) -> Rule {
+        // Matrices of hidden layers by orthogonalised momentum, all else by moments; vectors and tables do not decay.
         let is_hidden = name.starts_with("blocks") || name.starts_with("refiner");
-        muon_for_hidden(name, shape, is_hidden)
+        if is_hidden && shape.len() == 2 {
+            return Rule::Muon { weight_decay: 0.01 };
+        }
+        Rule::AdamW { weight_decay: if shape.len() < 2 || name == "words" { 0.0 } else { 0.01 } }
     }
 
     fn inspect(
