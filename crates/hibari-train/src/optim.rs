@@ -12,7 +12,7 @@ use hibari_weights::{NamedTensor, module};
 /// How a parameter is updated.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Rule {
-    /// By orthogonalised momentum; for matrices.
+    /// By orthogonalised momentum; for matrices, and for kernels of convolutions as matrices to their last axis.
     Muon {
         /// What the parameter loses each step, in units of itself times the rate.
         weight_decay: f32,
@@ -75,7 +75,7 @@ impl Parameters {
             let rule = rule(&name, &shape);
             let zeros = |is_kept: bool| if is_kept { vec![0.0; values.len()] } else { Vec::new() };
             if let Rule::Muon { .. } = rule {
-                assert_eq!(shape.len(), 2, "axes of `{name}`, which is to be updated by Muon");
+                assert!(shape.len() >= 2, "`{name}`, to be updated by Muon, is no matrix");
             }
             Parameter {
                 first: zeros(rule != Rule::Frozen),
@@ -133,7 +133,9 @@ impl Parameters {
                 (Rule::Muon { weight_decay }, Some(grad)) => {
                     let settings =
                         Muon { rate, momentum: MOMENTUM, nesterov: true, weight_decay, grad_scale };
-                    optimiser::muon(value, grad, first, [shape[0], shape[1]], settings);
+                    let columns = shape[shape.len() - 1];
+                    let dims = [value.len() / columns, columns];
+                    optimiser::muon(value, grad, first, dims, settings);
                 }
                 (Rule::AdamW { weight_decay }, Some(grad)) => {
                     let step = updates + 1;

@@ -32,7 +32,7 @@ const ALONE: f64 = 0.2;
 /// Share of runs whose frames are all the same.
 const STILL: f64 = 0.15;
 /// Largest standard deviation of the noise on latents.
-const NOISE: f64 = 0.2;
+const NOISE: f64 = 0.1;
 /// Runs from which the statistics of the latents are taken.
 const STATISTIC_RUNS: usize = 256;
 
@@ -177,6 +177,10 @@ impl Stage for AeStage {
     fn rule(&self, name: &str, shape: &[usize]) -> Rule {
         if Ae::is_statistic(name) || (self.settings.frozen_encoder && Ae::is_encoder(name)) {
             return Rule::Frozen;
+        }
+        // Kernels by orthogonalised momentum, maps and vectors by moments.
+        if shape.len() == 4 {
+            return Rule::Muon { weight_decay: 0.01 };
         }
         Rule::AdamW { weight_decay: if shape.len() < 2 { 0.0 } else { 0.01 } }
     }
