@@ -121,6 +121,20 @@ pub struct JudgeRecipe {
     pub batch: usize,
 }
 
+impl AeRecipe {
+    /// Why the regions that are cut out cannot be, if that is so.
+    pub fn crop_fault(&self) -> Option<String> {
+        let (width, height) = self.crop;
+        // Frames are 256x144; where other sizes are drawn too, only 144 pixels are common to all.
+        let widest = if self.clips.other_sizes > 0.0 { 144 } else { 256 };
+        let is_cut = |side: usize, most: usize| side > 0 && side <= most && side.is_multiple_of(16);
+        let is_possible = is_cut(width, widest) && is_cut(height, 144);
+        (!is_possible).then(|| {
+            format!("`crop` of {width}x{height} is not of multiples of 16 up to {widest}x144")
+        })
+    }
+}
+
 impl DitModel {
     /// The sizes for latents of `channels` and a word table of `words` rows.
     pub fn config(&self, channels: usize, words: usize) -> DitConfig {

@@ -49,6 +49,7 @@ pub type Listener<'a> = dyn FnMut(Event<'_>) -> ControlFlow<()> + 'a;
 /// # Errors
 /// see [`Error`]
 pub fn ae(recipe: &AeRecipe, tell: &mut Listener<'_>) -> Result<Option<PathBuf>, Error> {
+    possible(&recipe.run, recipe.model.fault().or_else(|| recipe.crop_fault()))?;
     let frames = |name: &'static str, plan, tell: &mut Listener<'_>| {
         frames(&recipe.data.join(name), plan, FramePick::Run(12), name, tell)
     };
@@ -85,6 +86,7 @@ pub fn dit(
     let (ae_config, ae) = lark::load_ae(&ae_index).map_err(model_error(&recipe.ae))?;
     let words = caption_words();
     let dit_config = recipe.model.config(ae_config.channels, words.rows());
+    possible(&recipe.run, dit_config.fault())?;
     let makers = LatentMakers { ae: &ae, ae_hash: ae_index.hash(), words: &words, encoder };
     let latents = |name: &'static str, plan, stills, tell: &mut Listener<'_>| {
         let captions = if stills { 1 } else { CAPTIONS };
@@ -148,6 +150,12 @@ pub fn judge(recipe: &JudgeRecipe, tell: &mut Listener<'_>) -> Result<Option<Pat
     let path = recipe.run.folder.join("judge.safetensors");
     write_safetensors(&path, &Judge::stored(&model, Storage::Bf16), &described(recipe))?;
     Ok(Some(path))
+}
+
+/// Refuses what the recipe asks for if there is a fault in it.
+fn possible(run: &Run, fault: Option<String>) -> Result<(), Error> {
+    let path = run.folder.clone();
+    fault.map_or(Ok(()), |message| Err(Error::Recipe { path, message }))
 }
 
 /// Trains and gives the averaged model.

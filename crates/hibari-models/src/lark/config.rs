@@ -46,6 +46,23 @@ pub struct DitConfig {
 }
 
 impl AeConfig {
+    /// Why no autoencoder can have these sizes, if that is so.
+    pub fn fault(&self) -> Option<String> {
+        let counts = [self.encoder, self.encoder_blocks, self.decoder, self.decoder_blocks];
+        if self.channels == 0 || counts.iter().flatten().any(|&n| n == 0) {
+            return Some("`channels`, widths and blocks of an autoencoder are at least 1".into());
+        }
+        let down = self.encoder.windows(2).find(|pair| !(4 * pair[0]).is_multiple_of(pair[1]));
+        let up = self.decoder.windows(2).find(|pair| !(4 * pair[1]).is_multiple_of(pair[0]));
+        let misfit = |name: &str, wide: usize, narrow: usize| {
+            format!(
+                "four times the width {wide} of `{name}` is no multiple of its neighbour {narrow}"
+            )
+        };
+        down.map(|pair| misfit("encoder", pair[0], pair[1]))
+            .or_else(|| up.map(|pair| misfit("decoder", pair[1], pair[0])))
+    }
+
     /// The autoencoder of the embedded model.
     pub fn first_light() -> Self {
         Self {
@@ -70,6 +87,21 @@ impl AeConfig {
 }
 
 impl DitConfig {
+    /// Why no transformer can have these sizes, if that is so.
+    pub fn fault(&self) -> Option<String> {
+        if [self.width, self.heads, self.hidden, self.channels, self.words].contains(&0) {
+            return Some("`width`, `heads` and `hidden` of a transformer are at least 1".into());
+        }
+        if !self.width.is_multiple_of(2 * self.heads) {
+            let Self { width, heads, .. } = self;
+            return Some(format!(
+                "`width` {width} is not an even number for each of {heads} heads"
+            ));
+        }
+        let stranger = self.layers.chars().find(|&layer| layer != 'F' && layer != 'S');
+        stranger.map(|letter| format!("`layers` knows `F` and `S`, not `{letter}`"))
+    }
+
     /// The transformer of the embedded model, for a vocabulary of `words` rows.
     pub fn first_light(words: usize) -> Self {
         Self {

@@ -63,6 +63,7 @@ pub fn load(index: &WeightIndex) -> Result<Parts, ModelError> {
     if !words.is_sorted() {
         return Err(no_lark(format!("the words of `{}` are not sorted", index.path().display())));
     }
+    possible(index, dit_config.fault())?;
     let dit = Dit::new(&dit_config, &Device::default());
     let dit = load_module(dit, index.named_tensors("dit.")?)?;
     Ok(Parts { preset, ae_config, dit_config, words: Words::new(words), ae, dit })
@@ -74,6 +75,7 @@ pub fn load(index: &WeightIndex) -> Result<Parts, ModelError> {
 /// as [`load`]
 pub fn load_ae(index: &WeightIndex) -> Result<(AeConfig, Ae), ModelError> {
     let config: AeConfig = stored(index, AE_KEY)?;
+    possible(index, config.fault())?;
     let ae = load_module(Ae::new(&config, &Device::default()), index.named_tensors("ae.")?)?;
     Ok((config, ae))
 }
@@ -125,6 +127,10 @@ fn stored<T: serde::de::DeserializeOwned>(index: &WeightIndex, key: &str) -> Res
     let path = index.path().display();
     let json = index.metadata(key).ok_or_else(|| no_lark(format!("`{path}` lacks `{key}`")))?;
     serde_json::from_str(json).map_err(|error| no_lark(format!("`{key}` of `{path}`: {error}")))
+}
+
+fn possible(index: &WeightIndex, fault: Option<String>) -> Result<(), ModelError> {
+    fault.map_or(Ok(()), |fault| Err(no_lark(format!("`{}`: {fault}", index.path().display()))))
 }
 
 fn json<T: Serialize>(value: &T) -> String {

@@ -8,7 +8,11 @@ use std::sync::Arc;
 
 use hibari_data::ClipPlan;
 use hibari_eval::Judge;
-use hibari_models::lark::{self, config::AeConfig, vae::Ae};
+use hibari_models::lark::{
+    self,
+    config::{AeConfig, DitConfig},
+    vae::Ae,
+};
 use hibari_models::text::MiniLm;
 use hibari_train::recipe::{AeRecipe, DitModel, DitRecipe, JudgeRecipe, Run};
 use hibari_train::run::{self, Event};
@@ -34,7 +38,12 @@ fn clips(seed: u64, clips: usize) -> ClipPlan {
 
 /// Trains an autoencoder, or only the decoder of the one in `start`.
 fn ae(folder: &Path, name: &str, start: Option<&Path>) -> PathBuf {
-    let recipe = AeRecipe {
+    let recipe = ae_recipe(folder, name, start);
+    run::ae(&recipe, &mut |_event| ControlFlow::Continue(())).unwrap().expect("nobody stops it")
+}
+
+fn ae_recipe(folder: &Path, name: &str, start: Option<&Path>) -> AeRecipe {
+    AeRecipe {
         run: run_of(folder.join(name), 3),
         clips: clips(1, 2),
         held_out: clips(100, 1),
@@ -44,8 +53,7 @@ fn ae(folder: &Path, name: &str, start: Option<&Path>) -> PathBuf {
         model: AeConfig::tiny(),
         batch: 2,
         crop: (64, 32),
-    };
-    run::ae(&recipe, &mut |_event| ControlFlow::Continue(())).unwrap().expect("nobody stops it")
+    }
 }
 
 fn dit(folder: &Path, name: &str, ae: &Path, steps: u64) -> DitRecipe {
@@ -104,6 +112,29 @@ fn a_decoder_learns_while_its_encoder_stays() {
         let is_equal = first.tensor_f32(name).unwrap() == second.tensor_f32(name).unwrap();
         assert_eq!(stays, is_equal, "{name}");
     }
+}
+
+#[test]
+fn impossible_sizes_are_refused_before_anything_is_rendered() {
+    let folder = tempfile::tempdir().unwrap();
+    let good = ae_recipe(folder.path(), "run", None);
+    let refused = |change: fn(&mut AeRecipe), named: &str| {
+        let mut recipe = good.clone();
+        change(&mut recipe);
+        let error = run::ae(&recipe, &mut |_event| ControlFlow::Continue(())).unwrap_err();
+        assert!(error.to_string().contains(named), "{error}");
+    };
+    refused(|recipe| recipe.model.encoder = [48, 100, 192], "`encoder`");
+    refused(|recipe| recipe.model.decoder = [250, 128, 64], "`decoder`");
+    refused(|recipe| recipe.model.channels = 0, "`channels`");
+    refused(|recipe| recipe.crop = (60, 32), "`crop`");
+    refused(|recipe| recipe.crop = (256, 160), "`crop`");
+    assert_eq!(folder.path().read_dir().unwrap().count(), 0, "nothing was written");
+
+    let words = DitConfig::tiny(9);
+    assert_eq!(words.fault(), None);
+    assert!(DitConfig { heads: 3, ..words.clone() }.fault().unwrap().contains("3 heads"));
+    assert!(DitConfig { layers: "SXF".into(), ..words }.fault().unwrap().contains("`X`"));
 }
 
 #[test]
