@@ -26,7 +26,7 @@ use crate::{Error, Rule, Stage, StepLoss};
 /// Groups in a run.
 const GROUPS: usize = 3;
 /// Half-width of the round bottom of the Charbonnier loss, in units of [-1, 1].
-const CHARBONNIER: f32 = 0.1;
+const CHARBONNIER: f32 = 0.3;
 /// Share of steps in which groups are decoded without neighbours.
 const ALONE: f64 = 0.2;
 /// Share of runs whose frames are all the same.
