@@ -22,5 +22,5 @@ pub use checkpoint::export;
 pub use error::Error;
 pub use optim::Rule;
 pub use progress::Progress;
-pub use schedule::{Length, Schedule};
+pub use schedule::{Length, Reached, Schedule};
 pub use trainer::{Outcome, Settings, Stage, StepLoss, train};

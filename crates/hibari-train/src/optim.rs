@@ -5,7 +5,7 @@
 //! Sources: Muon, arXiv 2502.16982, section 2 (one learning rate for both); AdamW, arXiv 1711.05101.
 
 use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
-use burn::tensor::{Gradients, Tensor};
+use burn::tensor::{Gradients, Tensor, TensorData, Transaction};
 use hibari_kernels::optimiser::{self, AdamW, Muon};
 use hibari_weights::{NamedTensor, module};
 
@@ -152,9 +152,15 @@ impl Parameters {
 /// The gradient of each float parameter of the model, in the order of its fields; `None` where the loss does not
 /// depend on it.
 pub(crate) fn gradients<M: Module>(model: &M, grads: Gradients) -> Vec<Option<Vec<f32>>> {
-    let mut reader = Reader { grads, found: Vec::new() };
+    let mut reader = Reader { grads, found: Vec::new(), values: Transaction::default() };
     model.visit(&mut reader);
-    reader.found
+    // All are read at once: each read by itself would wait for the device.
+    let mut values = reader.values.execute().into_iter();
+    let vector = |data: TensorData| {
+        data.convert::<f32>().try_into_vec::<f32>().expect("converted to 32-bit floats")
+    };
+    let found = reader.found.into_iter();
+    found.map(|is_found| is_found.then(|| vector(values.next().expect("as many")))).collect()
 }
 
 /// The Euclidean norm of the whole gradient.
@@ -175,15 +181,17 @@ impl ModuleMapper for Tracker<'_> {
 
 struct Reader {
     grads: Gradients,
-    found: Vec<Option<Vec<f32>>>,
+    /// Whether each parameter has a gradient.
+    found: Vec<bool>,
+    values: Transaction,
 }
 
 impl ModuleVisitor for Reader {
     fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
         let grad = param.val().grad_remove(&mut self.grads);
-        self.found.push(grad.map(|grad| {
-            let data = grad.into_data().convert::<f32>();
-            data.try_into_vec::<f32>().expect("converted to 32-bit floats")
-        }));
+        self.found.push(grad.is_some());
+        if let Some(grad) = grad {
+            self.values = std::mem::take(&mut self.values).register(grad);
+        }
     }
 }

@@ -8,23 +8,42 @@
 pub enum Length {
     /// So many steps.
     Steps(u64),
-    /// As many steps as fit so many seconds. The number is fixed once, from the speed in the first tenth of the time,
-    /// and kept in the checkpoints, so that a resumed run is the same run.
+    /// As many steps as fit so many seconds. The number is fixed once, after the first tenth of the time, from the speed
+    /// in the second half of it (the first steps on a GPU compile its code), and kept in the checkpoints, so that a
+    /// resumed run is the same run.
     BudgetSecs(f64),
 }
 
 /// The share of a time budget after which the number of steps is fixed.
 const MEASURED_SHARE: f64 = 0.1;
 
+/// How far a run is.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Reached {
+    /// Steps done.
+    pub step: u64,
+    /// Time they took, in seconds.
+    pub secs: f64,
+}
+
 impl Length {
-    /// The number of steps of the run, once it is known, given how long the first `step` steps took.
-    pub fn total_steps(self, step: u64, elapsed_secs: f64) -> Option<u64> {
+    /// Whether a run this far is still warming up: its speed says nothing yet.
+    pub fn is_warming_up(self, now: Reached) -> bool {
+        match self {
+            Self::Steps(_) => false,
+            Self::BudgetSecs(budget_secs) => now.secs < MEASURED_SHARE / 2.0 * budget_secs,
+        }
+    }
+
+    /// The number of steps of the run, once it is known; `warm` is where the run had warmed up.
+    pub fn total_steps(self, warm: Reached, now: Reached) -> Option<u64> {
         match self {
             Self::Steps(steps) => Some(steps),
             Self::BudgetSecs(budget_secs) => {
-                let is_measured = step > 0 && elapsed_secs >= MEASURED_SHARE * budget_secs;
-                let steps_per_sec = step as f64 / elapsed_secs;
-                is_measured.then(|| ((budget_secs * steps_per_sec) as u64).max(step))
+                let is_measured = now.step > warm.step && now.secs >= MEASURED_SHARE * budget_secs;
+                let steps_per_sec = (now.step - warm.step) as f64 / (now.secs - warm.secs);
+                let left_secs = (budget_secs - now.secs).max(0.0);
+                is_measured.then(|| now.step + (left_secs * steps_per_sec) as u64)
             }
         }
     }
@@ -72,10 +91,13 @@ mod tests {
     #[test]
     fn a_time_budget_becomes_a_number_of_steps_once_measured() {
         let length = Length::BudgetSecs(100.0);
-        assert_eq!(length.total_steps(0, 50.0), None);
-        assert_eq!(length.total_steps(3, 9.0), None);
-        assert_eq!(length.total_steps(5, 10.0), Some(50));
-        assert_eq!(length.total_steps(1, 300.0), Some(1), "a step longer than the budget");
-        assert_eq!(Length::Steps(7).total_steps(0, 0.0), Some(7));
+        let at = |step, secs| Reached { step, secs };
+        assert!(length.is_warming_up(at(2, 4.0)) && !length.is_warming_up(at(2, 5.0)));
+        assert_eq!(length.total_steps(at(0, 0.0), at(0, 50.0)), None);
+        assert_eq!(length.total_steps(at(0, 0.0), at(3, 9.0)), None);
+        assert_eq!(length.total_steps(at(0, 0.0), at(5, 10.0)), Some(50));
+        assert_eq!(length.total_steps(at(1, 5.0), at(11, 10.0)), Some(191), "a slow first step");
+        assert_eq!(length.total_steps(at(0, 0.0), at(1, 300.0)), Some(1), "a very slow one");
+        assert_eq!(Length::Steps(7).total_steps(at(0, 0.0), at(0, 0.0)), Some(7));
     }
 }

@@ -17,7 +17,7 @@ use crate::error::Error;
 use crate::log::{Line, Log};
 use crate::optim::{self, Parameters, Rule, Update};
 use crate::progress::{Meter, Progress, eta};
-use crate::schedule::{Length, Schedule};
+use crate::schedule::{Length, Reached, Schedule};
 
 /// A run ends with an error after so many skipped steps in a row.
 pub const MAX_SKIPPED: u32 = 20;
@@ -145,6 +145,8 @@ struct Run<'a, M> {
     form: M,
     parameters: Parameters,
     position: Position,
+    /// Where the warm-up of the clock ended.
+    warm: Reached,
     log: Log,
     meter: Meter,
     /// When this session began, set back by the time of earlier ones.
@@ -189,7 +191,8 @@ impl<'a, M: Module> Run<'a, M> {
             Some(index) => checkpoint::restore(index, &mut parameters, &identity)?,
             None => Position::START,
         };
-        position.fix_total(*length);
+        let warm = position.reached();
+        position.fix_total(*length, warm);
         Ok(Self {
             settings,
             identity,
@@ -201,6 +204,7 @@ impl<'a, M: Module> Run<'a, M> {
             saved_at_secs: position.elapsed_secs,
             saved: newest.map(|index| index.path().to_path_buf()),
             position,
+            warm,
         })
     }
 
@@ -294,7 +298,10 @@ impl<'a, M: Module> Run<'a, M> {
         }
         position.step += 1;
         position.elapsed_secs = self.began.elapsed_secs();
-        position.fix_total(self.settings.length);
+        if self.settings.length.is_warming_up(position.reached()) {
+            self.warm = position.reached();
+        }
+        position.fix_total(self.settings.length, self.warm);
         Ok(())
     }
 
@@ -313,8 +320,12 @@ impl<'a, M: Module> Run<'a, M> {
 
 impl Position {
     /// Fixes the number of steps as soon as it can be known; once fixed it stays.
-    fn fix_total(&mut self, length: Length) {
-        self.total = self.total.or_else(|| length.total_steps(self.step, self.elapsed_secs));
+    fn fix_total(&mut self, length: Length, warm: Reached) {
+        self.total = self.total.or_else(|| length.total_steps(warm, self.reached()));
+    }
+
+    fn reached(&self) -> Reached {
+        Reached { step: self.step, secs: self.elapsed_secs }
     }
 }
 

@@ -13,6 +13,8 @@ use crate::text::{Encoded, MiniLm, minilm::WIDTH};
 pub const FIRST_WORD: usize = 2;
 /// Tokens of the longest text; what is beyond is cut off.
 pub const MAX_TOKENS: usize = 160;
+/// Lengths of batches are multiples of this: a GPU compiles code for each shape that it meets.
+const LENGTHS: usize = 8;
 const EMPTY: u32 = 0;
 const OTHER: u32 = 1;
 
@@ -48,13 +50,13 @@ impl EncodedText {
 }
 
 impl TextBatch {
-    /// Pads the texts to the longest.
+    /// Pads the texts to the longest, and that to a multiple of [`LENGTHS`].
     ///
     /// # Panics
     /// if there is no text
     pub fn new(texts: &[&EncodedText], device: &Device) -> Self {
         let lens: Vec<usize> = texts.iter().map(|text| text.words.len()).collect();
-        let len = lens.iter().copied().max().expect("a batch has a text");
+        let len = lens.iter().copied().max().expect("a batch has a text").next_multiple_of(LENGTHS);
         let mut states = vec![0.0; texts.len() * len * WIDTH];
         let mut words = vec![i64::from(EMPTY); texts.len() * len];
         for (i, text) in texts.iter().enumerate() {

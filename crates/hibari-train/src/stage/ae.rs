@@ -9,7 +9,7 @@
 use std::path::Path;
 use std::slice::from_ref;
 
-use burn::tensor::{Device, Tensor, TensorData};
+use burn::tensor::{Tensor, TensorData};
 use hibari_data::FrameSet;
 use hibari_diffusion::noise::Stream;
 use hibari_eval::measures::{Block, psnr_db, worst_blocks};
@@ -19,6 +19,8 @@ use hibari_models::lark::{
     vae::{self, Ae},
 };
 use hibari_models::layers::initialise;
+use hibari_ops::device;
+use rayon::prelude::*;
 
 use super::frame;
 use crate::{Error, Rule, Stage, StepLoss};
@@ -101,24 +103,27 @@ impl AeStage {
     /// Runs of groups, packed: `[runs * GROUPS, height/4, width/4, PATCH_VALUES]`.
     fn batch(&self, runs: usize, rng: &mut Stream) -> Tensor<4> {
         let (width, height) = self.settings.crop;
-        let mut values = Vec::with_capacity(runs * GROUPS * FRAMES * width * height * 3);
-        for _ in 0..runs {
+        let streams: Vec<Stream> = (0..runs).map(|_| Stream::new(rng.bits(), "ae/run")).collect();
+        let packed = |mut rng: Stream| {
             let clip = self.frames.clip(rng.below(self.frames.clips()));
             let frame_len = clip.size.0 * clip.size.1 * 3;
             let frames: Vec<&[u8]> = clip.rgb.chunks_exact(frame_len).collect();
             let first = FRAMES * rng.below(frames.len() / FRAMES - GROUPS + 1);
             let place = |rng: &mut Stream, side: usize, cut: usize| rng.below(side - cut + 1);
-            let at = (place(rng, clip.size.0, width), place(rng, clip.size.1, height));
+            let at = (place(&mut rng, clip.size.0, width), place(&mut rng, clip.size.1, height));
             let is_still = rng.uniform() < STILL;
+            let mut values = Vec::with_capacity(GROUPS * FRAMES * width * height * 3);
             for group in 0..GROUPS {
                 let of_group = std::array::from_fn(|i| {
                     frames[if is_still { first } else { first + group * FRAMES + i }]
                 });
                 vae::pack(of_group, clip.size.0, at, (width, height), &mut values);
             }
-        }
+            values
+        };
+        let values = streams.into_par_iter().map(packed).collect::<Vec<_>>().concat();
         let dims = [runs * GROUPS, height / vae::PATCH, width / vae::PATCH, vae::PATCH_VALUES];
-        Tensor::from_data(TensorData::new(values, dims), &Device::default())
+        Tensor::from_data(TensorData::new(values, dims), &device())
     }
 }
 
@@ -132,7 +137,7 @@ impl Stage for AeStage {
         let mut normals = |name: &str, n: usize| {
             Stream::new(self.settings.seed, &format!("ae/{name}")).fill_normal(n)
         };
-        initialise(Ae::new(&self.settings.model, &Device::default()), &Ae::gain, &mut normals)
+        initialise(Ae::new(&self.settings.model, &device()), &Ae::gain, &mut normals)
     }
 
     fn loss(&mut self, model: &Ae, step: u64) -> StepLoss {
@@ -154,7 +159,7 @@ impl Stage for AeStage {
                 values.into_iter().map(move |value| value * std)
             })
             .collect();
-        let noise = Tensor::from_data(TensorData::new(noise, dims), &Device::default());
+        let noise = Tensor::from_data(TensorData::new(noise, dims), &device());
         let groups = if rng.uniform() < ALONE { 1 } else { GROUPS };
         let noisy = (latents + noise).reshape([n / groups, groups, h, w, c]);
         let error = model.decode_patches(noisy) - patches;
@@ -256,7 +261,7 @@ pub fn roundtrip(ae: &Ae, frames: &[Frame]) -> Vec<Frame> {
     }
     let f = frames.len() / FRAMES;
     let dims = [f, size.1 / vae::PATCH, size.0 / vae::PATCH, vae::PATCH_VALUES];
-    let patches = Tensor::from_data(TensorData::new(values, dims), &Device::default());
+    let patches = Tensor::from_data(TensorData::new(values, dims), &device());
     let latents = ae.encode_patches(patches);
     let [_, h, w, c] = latents.dims();
     let patches = ae.decode_patches(latents.reshape([1, f, h, w, c])).into_data();

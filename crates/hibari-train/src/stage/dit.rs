@@ -9,7 +9,7 @@ use std::ops::ControlFlow;
 use std::path::Path;
 use std::sync::Arc;
 
-use burn::tensor::{Device, Tensor, TensorData};
+use burn::tensor::{Tensor, TensorData};
 use hibari_data::{LatentItem, LatentSet};
 use hibari_diffusion::{
     Guidance, Latent, NoisePlan, denoise, noise::Stream, objective::Mixture, schedule,
@@ -26,6 +26,8 @@ use hibari_models::lark::{
 use hibari_models::layers::initialise;
 use hibari_models::text::MiniLm;
 use hibari_models::{TimedText, VideoModel, Window};
+use hibari_ops::device;
+use rayon::prelude::*;
 
 use super::frame;
 use crate::{Error, Rule, Stage, StepLoss};
@@ -84,6 +86,15 @@ struct Buckets {
     set: LatentSet,
     /// Items of each size, by latent rows and columns.
     sizes: Vec<((usize, usize), Vec<usize>)>,
+}
+
+/// The noisy copies of one item.
+#[derive(Default)]
+struct Copies {
+    noisy: Vec<f32>,
+    clean: Vec<f32>,
+    weight: Vec<f32>,
+    sigma: Vec<f32>,
 }
 
 /// One batch, as numbers.
@@ -156,53 +167,71 @@ impl DitStage {
         let layout =
             Layout { cells: items[0].cells, times: (0..f).map(|i| i as f32).collect(), still };
         let windows = items.len() * copies;
+        let streams: Vec<Stream> =
+            items.iter().map(|_| Stream::new(rng.bits(), "dit/item")).collect();
+        let noised: Vec<(Copies, EncodedText)> = items
+            .into_par_iter()
+            .zip(streams)
+            .map(|(item, mut rng)| {
+                let noised = self.noised(&item, &layout, copies, &mut rng);
+                let is_dropped = rng.uniform() < NO_TEXT;
+                (noised, if is_dropped { EncodedText::empty() } else { item.text })
+            })
+            .collect();
+        let joined = |values: fn(&Copies) -> &Vec<f32>| {
+            noised.iter().map(|(copies, _)| values(copies).as_slice()).collect::<Vec<_>>().concat()
+        };
+        Batch {
+            noisy: joined(|copies| &copies.noisy),
+            clean: joined(|copies| &copies.clean),
+            weight: joined(|copies| &copies.weight),
+            sigma: joined(|copies| &copies.sigma),
+            texts: noised.into_iter().map(|(_, text)| text).collect(),
+            windows,
+            layout,
+        }
+    }
+
+    /// Noisy copies of the latent frames of a window that begins anywhere in the item.
+    fn noised(
+        &self,
+        item: &LatentItem,
+        layout: &Layout,
+        copies: usize,
+        rng: &mut Stream,
+    ) -> Copies {
+        let f = layout.times.len();
         let channels = self.settings.model.channels;
         let per_frame = layout.tokens_per_frame() * PATCH * PATCH * channels;
         let inside = layout.inside(channels);
         let mixture = self.mixture();
-        let mut batch = Batch {
-            windows,
-            noisy: Vec::with_capacity(windows * f * per_frame),
-            clean: Vec::with_capacity(windows * f * per_frame),
-            weight: Vec::with_capacity(windows * f * per_frame),
-            sigma: Vec::with_capacity(windows * f),
-            texts: Vec::with_capacity(items.len()),
-            layout,
-        };
-        for item in items {
-            let cells = item.cells.0 * item.cells.1 * channels;
-            let first = rng.below(item.f - f + 1);
-            let mut clean = Vec::with_capacity(f * per_frame);
-            for latents in item.latents.chunks_exact(cells).skip(first).take(f) {
-                tokens_from_cells(latents, &batch.layout, channels, &mut clean);
-            }
-            for _ in 0..copies {
-                let draw = mixture.draw(f, rng);
-                let noise = rng.fill_normal(clean.len());
-                for (i, (&sigma, &is_target)) in draw.sigma.iter().zip(&draw.target).enumerate() {
-                    let weight = if is_target { 1.0 / sigma.max(LEAST_SIGMA).powi(2) } else { 0.0 };
-                    let values = i * per_frame..(i + 1) * per_frame;
-                    let pairs = clean[values.clone()].iter().zip(&noise[values]);
-                    batch.noisy.extend(pairs.map(|(x, eps)| (1.0 - sigma) * x + sigma * eps));
-                    batch
-                        .weight
-                        .extend(inside.iter().map(|&inside| if inside { weight } else { 0.0 }));
-                }
-                let targets = draw.target.iter().filter(|&&is_target| is_target).count();
-                let scale = f as f32 / targets as f32;
-                let len = batch.weight.len();
-                batch.weight[len - f * per_frame..].iter_mut().for_each(|weight| *weight *= scale);
-                batch.clean.extend_from_slice(&clean);
-                batch.sigma.extend(draw.sigma);
-            }
-            let is_dropped = rng.uniform() < NO_TEXT;
-            batch.texts.push(if is_dropped { EncodedText::empty() } else { item.text });
+        let cells = item.cells.0 * item.cells.1 * channels;
+        let first = rng.below(item.f - f + 1);
+        let mut clean = Vec::with_capacity(f * per_frame);
+        for latents in item.latents.chunks_exact(cells).skip(first).take(f) {
+            tokens_from_cells(latents, layout, channels, &mut clean);
         }
-        batch
+        let mut out = Copies::default();
+        for _ in 0..copies {
+            let draw = mixture.draw(f, rng);
+            let noise = rng.fill_normal(clean.len());
+            let targets = draw.target.iter().filter(|&&is_target| is_target).count();
+            let scale = f as f32 / targets as f32;
+            for (i, (&sigma, &is_target)) in draw.sigma.iter().zip(&draw.target).enumerate() {
+                let weight = if is_target { scale / sigma.max(LEAST_SIGMA).powi(2) } else { 0.0 };
+                let values = i * per_frame..(i + 1) * per_frame;
+                let pairs = clean[values.clone()].iter().zip(&noise[values]);
+                out.noisy.extend(pairs.map(|(x, eps)| (1.0 - sigma) * x + sigma * eps));
+                out.weight.extend(inside.iter().map(|&inside| if inside { weight } else { 0.0 }));
+            }
+            out.clean.extend_from_slice(&clean);
+            out.sigma.extend(draw.sigma);
+        }
+        out
     }
 
     fn loss_of(&self, model: &Dit, batch: Batch) -> (Tensor<1>, f64) {
-        let device = Device::default();
+        let device = device();
         let values = PATCH * PATCH * self.settings.model.channels;
         let dims = [batch.windows, batch.layout.tokens(), values];
         let tensor = |data: Vec<f32>| Tensor::<3>::from_data(TensorData::new(data, dims), &device);
@@ -230,7 +259,7 @@ impl Stage for DitStage {
         let mut normals = |name: &str, n: usize| {
             Stream::new(self.settings.seed, &format!("dit/{name}")).fill_normal(n)
         };
-        initialise(Dit::new(&self.settings.model, &Device::default()), &Dit::gain, &mut normals)
+        initialise(Dit::new(&self.settings.model, &device()), &Dit::gain, &mut normals)
     }
 
     fn loss(&mut self, model: &Dit, step: u64) -> StepLoss {
@@ -318,7 +347,7 @@ fn sample(
     let negative = lark.condition(&TimedText::default(), &window)?;
     let dims = [1, lark.spec().channels, f, size.1 / CELL_PX, size.0 / CELL_PX];
     let start = TensorData::new(noise.fill_normal(dims.iter().product()), dims);
-    let start = Latent { video: Tensor::from_data(start, &Device::default()) };
+    let start = Latent { video: Tensor::from_data(start, &device()) };
     let plan = NoisePlan::uniform(&schedule::linear(16, 1.0), f);
     let guidance = Guidance { weight: 2.5, from: 0.1, to: 0.95 };
     let mut predict = |noisy: Latent, sigma, branch| {
