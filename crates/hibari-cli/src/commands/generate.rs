@@ -1,6 +1,6 @@
 //! `hibari generate`: a prompt to a video file.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use hibari_media::Provenance;
@@ -52,6 +52,9 @@ pub(crate) struct Args {
     model: Option<PathBuf>,
     #[command(flatten)]
     files: Files,
+    /// Also keep the latents, which `hibari decode` makes a video of
+    #[arg(long, value_name = "FILE.safetensors", help_heading = "Files to write")]
+    save_latents: Option<PathBuf>,
     /// Print what was made as one JSON object on stdout
     #[arg(long)]
     json: bool,
@@ -106,7 +109,7 @@ pub(crate) fn run(args: &Args, output: Output) -> Result<(), Failure> {
         guidance: args.guidance,
     };
 
-    let aside = Aside::new()?;
+    let aside = Aside::new(args.save_latents.as_deref())?;
     let mut watch = Watch { output, grounding: None, is_saved: false, bar: None };
     let made = hibari_pipeline::generate(&request, model.as_mut(), &aside.path, &mut |progress| {
         watch.tell(progress);
@@ -125,6 +128,9 @@ pub(crate) fn run(args: &Args, output: Output) -> Result<(), Failure> {
         other => other?,
     };
 
+    if let Some(path) = &args.save_latents {
+        aside.keep_as(path)?;
+    }
     let total = start.elapsed().as_secs_f64();
     output.note(&wrote(&targets, &clip, total));
     if args.json {
@@ -250,15 +256,38 @@ struct Aside {
 }
 
 impl Aside {
-    fn new() -> Result<Self, Failure> {
-        let file = tempfile::Builder::new().prefix("hibari-").suffix(".latents").tempfile();
-        let file = file.map_err(|error| {
-            Failure::input(
-                format!("the folder for temporary files cannot be written: {error}"),
-                "set TMPDIR to a folder that can",
-            )
-        })?;
+    /// Beside `target`, where it may get that name in the end, or else among temporary files.
+    fn new(target: Option<&Path>) -> Result<Self, Failure> {
+        let mut builder = tempfile::Builder::new();
+        builder.prefix("hibari-").suffix(".latents");
+        let file = match target {
+            None => builder.tempfile().map_err(|error| {
+                Failure::input(
+                    format!("the folder for temporary files cannot be written: {error}"),
+                    "set TMPDIR to a folder that can",
+                )
+            }),
+            Some(target) => {
+                let folder = target.parent().filter(|folder| !folder.as_os_str().is_empty());
+                builder.tempfile_in(folder.unwrap_or(Path::new("."))).map_err(|error| {
+                    Failure::input(
+                        format!("cannot write `{}`: {error}", target.display()),
+                        "create the folder, or choose another",
+                    )
+                })
+            }
+        }?;
         Ok(Self { path: file.into_temp_path() })
+    }
+
+    /// Keeps the file under a name.
+    fn keep_as(self, target: &Path) -> Result<(), Failure> {
+        self.path.persist(target).map_err(|error| {
+            Failure::input(
+                format!("cannot write `{}`: {}", target.display(), error.error),
+                "choose another name",
+            )
+        })
     }
 
     /// Keeps the file, and tells in `failure` what it is good for.

@@ -45,12 +45,17 @@ fn requests_that_cannot_be_met() {
     refused(PROMPT, &["--fps", "60"], 2, "fps `60`", "the nearest is `12`");
     refused(PROMPT, &["--steps", "0"], 2, "steps `0`", "the nearest is `1`");
     refused(PROMPT, &["--guidance", "nan"], 2, "guidance `NaN`", "the nearest is `1`");
+    if !cfg!(feature = "cuda") {
+        refused(PROMPT, &["--device", "cuda"], 2, "cannot compute on `cuda`", "`--features cuda`");
+    }
     refused(PROMPT, &["--model", "no.safetensors"], 2, "no.safetensors", "the file exists");
 }
 
 #[test]
 fn paths_that_cannot_be_written() {
     refused(PROMPT, &["--out", "no/such/a.mp4"], 2, "no/such/a.mp4", "create the folder");
+    let latents = ["--save-latents", "no/such/a.safetensors"];
+    refused(PROMPT, &latents, 2, "no/such/a.safetensors", "create the folder");
     refused(PROMPT, &["--out", "."], 2, "cannot write `.`", "the folder");
     refused(PROMPT, &["--out", "a.avi"], 2, "`a.avi` has an ending", ".mp4");
     refused(PROMPT, &["--sheet", "a.gif"], 2, "`a.gif` has an ending", ".png or .webp");

@@ -28,12 +28,14 @@ fn a_video_is_made_and_reported() {
         "a.png",
         "--gif",
         "a.gif",
+        "--save-latents",
+        "a.safetensors",
         "--json",
     ]);
     assert_eq!(outcome.code, Some(0), "{outcome:?}");
     assert!(outcome.stderr.contains("understood: "), "{outcome:?}");
     assert!(outcome.stderr.lines().last().unwrap().starts_with("wrote a.mp4 (144x256, 8 frames"));
-    assert_eq!(place.files(), ["a.gif", "a.mp4", "a.png"]);
+    assert_eq!(place.files(), ["a.gif", "a.mp4", "a.png", "a.safetensors"]);
     assert!(names(place.temporary.path()).is_empty(), "the latents are removed");
 
     let report: Value = serde_json::from_str(&outcome.stdout).unwrap();
@@ -62,6 +64,11 @@ fn a_video_is_made_and_reported() {
     let made = read_provenance(&place.path("a.mp4")).unwrap().unwrap();
     assert_eq!((made.prompt.as_str(), made.seed), (PROMPT, 7));
     assert!(load_still(&place.path("a.png")).unwrap().width > 4 * 144);
+
+    let outcome = place.run(&["decode", "a.safetensors", "--out", "again.mp4"]);
+    assert_eq!(outcome.code, Some(0), "{outcome:?}");
+    let [first, again] = ["a.mp4", "again.mp4"].map(|name| fs::read(place.path(name)).unwrap());
+    assert!(first == again, "the kept latents give the same video");
 }
 
 #[test]
@@ -103,6 +110,7 @@ fn doctor_bench_and_vocabulary_speak_json() {
     let doctor = &json(&["doctor", "--json", "--threads", "2", "--isa", "scalar"])[0];
     assert_eq!(doctor["threads"], 2);
     assert_eq!(doctor["instructions"], "Scalar");
+    assert_eq!(doctor["devices"][1]["name"], "cuda");
     assert_eq!(doctor["models"][0]["name"], "minilm");
     assert_eq!(doctor["models"][1]["problem"], Value::Null);
 
