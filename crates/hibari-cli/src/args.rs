@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Parser, Subcommand, ValueEnum};
 use hibari_kernels::isa::Isa;
+use hibari_ops::device::DeviceKind;
 
 use crate::commands::{bench, decode, doctor, eval, generate, train, world};
 
@@ -39,6 +40,15 @@ pub(crate) struct Global {
     /// Use no instructions above this set
     #[arg(long, global = true, env = "HIBARI_ISA", value_name = "SET")]
     pub(crate) isa: Option<IsaLimit>,
+    /// What computes; only on the CPU does a seed give the same bits
+    #[arg(
+        long,
+        global = true,
+        env = "HIBARI_DEVICE",
+        value_name = "DEVICE",
+        default_value = "cpu"
+    )]
+    pub(crate) device: Device,
     /// Say nothing but errors
     #[arg(short, long, global = true, conflicts_with = "verbose")]
     pub(crate) quiet: bool,
@@ -94,6 +104,38 @@ impl From<IsaLimit> for Isa {
             IsaLimit::Scalar => Self::Scalar,
             IsaLimit::Avx2 => Self::Avx2,
             IsaLimit::Avx512 => Self::Avx512Bf16,
+        }
+    }
+}
+
+/// A kind of device, as it is named on the command line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Device {
+    /// The kernels of hibari, on all cores
+    Cpu,
+    /// Any graphics card, through Vulkan, Metal or DirectX
+    Gpu,
+    /// An NVIDIA card, through CUDA
+    Cuda,
+}
+
+impl Device {
+    /// As it is written on the command line, and as the feature that builds it is called.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Cpu => "cpu",
+            Self::Gpu => "gpu",
+            Self::Cuda => "cuda",
+        }
+    }
+}
+
+impl From<Device> for DeviceKind {
+    fn from(device: Device) -> Self {
+        match device {
+            Device::Cpu => Self::Cpu,
+            Device::Gpu => Self::Gpu,
+            Device::Cuda => Self::Cuda,
         }
     }
 }

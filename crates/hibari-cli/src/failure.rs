@@ -5,6 +5,7 @@ use std::io;
 
 use hibari_media::MediaError;
 use hibari_models::ModelError;
+use hibari_ops::device::DeviceError;
 use hibari_pipeline::PipelineError;
 use hibari_weights::WeightsError;
 use hibari_world::ScriptError;
@@ -39,6 +40,20 @@ impl Failure {
             message: message.into(),
             hint: "run `hibari doctor`, and report this if all is in order there".into(),
             code: INTERNAL,
+        }
+    }
+
+    /// The device of the command line cannot be used.
+    pub(crate) fn device(name: &str, error: DeviceError) -> Self {
+        match error {
+            DeviceError::NotBuilt => Self::input(
+                format!("this build of hibari cannot compute on `{name}`"),
+                format!("build it with `--features {name}`, or leave out `--device`"),
+            ),
+            DeviceError::Absent => Self::input(
+                format!("no device for `{name}` was found"),
+                "`hibari doctor` lists what there is; `--device cpu` works everywhere",
+            ),
         }
     }
 

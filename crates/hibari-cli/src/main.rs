@@ -41,6 +41,8 @@ fn run(args: &Args, output: Output) -> Result<(), Failure> {
     let threads = args.global.threads.unwrap_or_else(machine::cores);
     hibari_kernels::threads::set_count(threads)
         .map_err(|error| Failure::internal(format!("the threads cannot be started: {error}")))?;
+    hibari_ops::device::choose(args.global.device.into())
+        .map_err(|error| Failure::device(args.global.device.name(), error))?;
     match &args.command {
         Command::Generate(args) => commands::generate::run(args, output),
         Command::Decode(args) => commands::decode::run(args, output),

@@ -3,7 +3,7 @@
 use std::ops::{ControlFlow, Range};
 use std::path::Path;
 
-use burn::tensor::{Device, Tensor, TensorData};
+use burn::tensor::{Tensor, TensorData};
 use half::f16;
 use hibari_media::Frame;
 use hibari_models::lark::{
@@ -179,7 +179,7 @@ fn encode(
         let f = groups[i].len() / (FRAMES * height * width * 3);
         let dims = [f, height / vae::PATCH, width / vae::PATCH, vae::PATCH_VALUES];
         let patches = TensorData::new(groups[i].clone(), dims);
-        let latents = makers.ae.encode_patches(Tensor::from_data(patches, &Device::default()));
+        let latents = makers.ae.encode_patches(Tensor::from_data(patches, &makers.ae.device()));
         let latents = latents.into_data().try_into_vec::<f32>().expect("latents are f32");
         let cells = [f, height / CELL_PX, width / CELL_PX];
         let channels = latents.len() / cells.iter().product::<usize>();

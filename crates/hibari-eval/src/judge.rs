@@ -8,7 +8,7 @@
 use burn::module::{Module, Param};
 use burn::tensor::{Device, Int, Tensor, TensorData, activation};
 use hibari_media::Frame;
-use hibari_ops::{conv::conv2d, linear::linear, norm::layer_norm};
+use hibari_ops::{conv::conv2d, device, linear::linear, norm::layer_norm};
 use hibari_weights::module::{collect, load, replace};
 use hibari_weights::quantize::{Storage, store};
 use hibari_weights::{StoredTensor, WeightIndex, WeightsError};
@@ -75,7 +75,7 @@ impl Judge {
     /// # Errors
     /// [`WeightsError::Mismatch`] if the file holds another network
     pub fn load(index: &WeightIndex) -> Result<Self, WeightsError> {
-        load(Self::zero(&Device::default()), index.named_tensors("")?)
+        load(Self::zero(&device()), index.named_tensors("")?)
     }
 
     /// The weights, ready to be written; [`Judge::load`] reads them.

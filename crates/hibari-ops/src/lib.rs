@@ -6,9 +6,14 @@
 pub mod activation;
 pub mod attention;
 pub mod conv;
+#[cfg(feature = "cube")]
+mod cube;
+pub mod device;
 mod flex;
 pub mod linear;
 pub mod norm;
 pub mod rope;
 #[cfg(test)]
 mod testing;
+
+pub use device::device;

@@ -5,12 +5,12 @@ use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use burn::tensor::Device;
 use hibari_data::{ClipPlan, DataError, FramePick, FrameSet, LatentMakers, LatentSet};
 use hibari_eval::judge::Judge;
 use hibari_models::ModelError;
 use hibari_models::lark::{self, Parts, dit::Dit};
 use hibari_models::text::MiniLm;
+use hibari_ops::device;
 use hibari_weights::{WeightIndex, module::load, quantize::Storage, write_safetensors};
 use hibari_world::Detail;
 
@@ -102,7 +102,7 @@ pub fn dit(
     let start = start.map(|parts| parts.dit);
     let mut parts = Parts {
         preset: "lark-first-light".into(),
-        dit: Dit::new(&dit_config, &Device::default()),
+        dit: Dit::new(&dit_config, &device()),
         ae_config,
         dit_config: dit_config.clone(),
         words: words.clone(),

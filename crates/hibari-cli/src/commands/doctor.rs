@@ -2,6 +2,7 @@
 
 use hibari_kernels::isa::{self, Isa};
 use hibari_kernels::threads;
+use hibari_ops::device::{self, DeviceError, DeviceKind};
 use hibari_weights::{WeightIndex, WeightsError};
 use serde::Serialize;
 
@@ -26,7 +27,16 @@ struct Report {
     threads: usize,
     memory_bytes: Option<u64>,
     memory_available_bytes: Option<u64>,
+    devices: Vec<Device>,
     models: Vec<Model>,
+}
+
+/// A value of `--device` other than the CPU.
+#[derive(Serialize)]
+struct Device {
+    name: &'static str,
+    is_built: bool,
+    found: Vec<String>,
 }
 
 #[derive(Serialize)]
@@ -48,6 +58,7 @@ pub(crate) fn run(args: &Args, output: Output) -> Result<(), Failure> {
         threads: threads::count(),
         memory_bytes,
         memory_available_bytes,
+        devices: vec![device("gpu", DeviceKind::Gpu), device("cuda", DeviceKind::Cuda)],
         models: vec![
             model("minilm", embedded::minilm()),
             model("lark", embedded::lark()),
@@ -63,6 +74,11 @@ pub(crate) fn run(args: &Args, output: Output) -> Result<(), Failure> {
         Some(problem) => Err(Failure::internal(problem)),
         None => Ok(()),
     }
+}
+
+fn device(name: &'static str, kind: DeviceKind) -> Device {
+    let found = device::names(kind);
+    Device { name, is_built: found != Err(DeviceError::NotBuilt), found: found.unwrap_or_default() }
 }
 
 fn model(name: &'static str, index: Result<WeightIndex, WeightsError>) -> Model {
@@ -97,6 +113,14 @@ fn text(report: &Report) -> String {
             gib(report.memory_available_bytes)
         ),
     ];
+    lines.extend(report.devices.iter().map(|device| {
+        let state = match (device.is_built, device.found.as_slice()) {
+            (false, _) => format!("not in this build (`--features {}`)", device.name),
+            (true, []) => "none found".to_owned(),
+            (true, found) => found.join(", "),
+        };
+        format!("{:<13} {state}", device.name)
+    }));
     lines.extend(report.models.iter().map(|model| {
         let state = match (&model.sha256, &model.problem) {
             (Some(sha256), _) => format!("in order, {} tensors, SHA-256 {sha256}", model.tensors),

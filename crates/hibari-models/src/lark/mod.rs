@@ -13,6 +13,7 @@ use std::sync::Arc;
 
 use burn::tensor::{Device, Tensor, TensorData};
 use hibari_diffusion::{Latent, Sigma};
+use hibari_ops::device;
 
 use self::config::{AeConfig, CELL_PX, DitConfig, FPS, FRAMES};
 use self::dit::{Dit, Layout};
@@ -55,7 +56,7 @@ impl Lark {
             guidance: 2.5,
             shift: 1.0,
         };
-        Self { spec, parts, encoder, device: Device::default() }
+        Self { spec, parts, encoder, device: device() }
     }
 
     /// The autoencoder.
@@ -77,7 +78,7 @@ pub fn decode_rgb(ae: &Ae, latent: Tensor<5>, frame: &mut dyn FnMut(Vec<u8>) -> 
     const AT_ONCE: usize = 4;
     let [_, _, f, h, w] = latent.dims();
     let size = (w * CELL_PX, h * CELL_PX);
-    let latents = latent.permute([0, 2, 3, 4, 1]);
+    let latents = latent.to_device(&ae.device()).permute([0, 2, 3, 4, 1]);
     for from in (0..f).step_by(AT_ONCE) {
         let to = (from + AT_ONCE).min(f);
         let (first, last) = (from.saturating_sub(1), (to + 1).min(f));
@@ -96,7 +97,7 @@ pub fn decode_rgb(ae: &Ae, latent: Tensor<5>, frame: &mut dyn FnMut(Vec<u8>) -> 
 
 /// A tiny model with random weights, for tests: `normals(name, n)` as in [`crate::layers::initialise`].
 pub fn tiny(words: Vec<String>, normals: &mut dyn FnMut(&str, usize) -> Vec<f32>) -> Parts {
-    let device = Device::default();
+    let device = device();
     let words = Words::new(words);
     let (ae_config, dit_config) = (AeConfig::tiny(), DitConfig::tiny(words.rows()));
     let ae = initialise(Ae::new(&ae_config, &device), &Ae::gain, normals);
@@ -134,10 +135,12 @@ impl VideoModel for Lark {
     }
 
     fn predict(&self, noisy: Latent, sigma: Sigma, cond: &Cond) -> Latent {
+        let home = noisy.video.device();
         let text = self.parts.dit.text(&cond.text);
-        let tokens = patchify(noisy.video, &cond.layout);
-        let clean = self.parts.dit.forward(tokens, sigma.time, &text, &cond.layout);
-        Latent { video: unpatchify(clean, &cond.layout) }
+        let tokens = patchify(noisy.video, &cond.layout).to_device(&self.device);
+        let levels = sigma.time.to_device(&self.device);
+        let clean = self.parts.dit.forward(tokens, levels, &text, &cond.layout);
+        Latent { video: unpatchify(clean.to_device(&home), &cond.layout) }
     }
 
     fn encode(&self, pixels: Tensor<5>) -> Tensor<5> {

@@ -76,6 +76,11 @@ impl Ae {
         }
     }
 
+    /// Where its weights are.
+    pub fn device(&self) -> Device {
+        self.latent_mean.val().device()
+    }
+
     /// How strongly each weight begins, see [`crate::layers::initialise`]: residual branches begin small.
     pub fn gain(name: &str) -> f32 {
         if name.contains("conv_out") {

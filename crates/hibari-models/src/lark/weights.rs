@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use burn::tensor::Device;
+use hibari_ops::device;
 use hibari_weights::{
     WeightIndex, WeightsError,
     module::{NamedTensor, collect, load as load_module},
@@ -64,7 +64,7 @@ pub fn load(index: &WeightIndex) -> Result<Parts, ModelError> {
         return Err(no_lark(format!("the words of `{}` are not sorted", index.path().display())));
     }
     possible(index, dit_config.fault())?;
-    let dit = Dit::new(&dit_config, &Device::default());
+    let dit = Dit::new(&dit_config, &device());
     let dit = load_module(dit, index.named_tensors("dit.")?)?;
     Ok(Parts { preset, ae_config, dit_config, words: Words::new(words), ae, dit })
 }
@@ -76,7 +76,7 @@ pub fn load(index: &WeightIndex) -> Result<Parts, ModelError> {
 pub fn load_ae(index: &WeightIndex) -> Result<(AeConfig, Ae), ModelError> {
     let config: AeConfig = stored(index, AE_KEY)?;
     possible(index, config.fault())?;
-    let ae = load_module(Ae::new(&config, &Device::default()), index.named_tensors("ae.")?)?;
+    let ae = load_module(Ae::new(&config, &device()), index.named_tensors("ae.")?)?;
     Ok((config, ae))
 }
 

@@ -10,6 +10,7 @@ use std::ops::Range;
 
 use burn::tensor::{Device, Tensor, TensorData};
 use hibari_ops::attention::attention;
+use hibari_ops::device;
 use hibari_ops::norm::layer_norm;
 use hibari_weights::WeightIndex;
 
@@ -82,7 +83,7 @@ impl MiniLm {
     /// # Errors
     /// if the file holds another model, or a damaged tokenizer
     pub fn load(weights: &WeightIndex) -> Result<Self, ModelError> {
-        let device = Device::default();
+        let device = device();
         let layer = |idx| Layer::load(weights, &format!("layers.{idx}"), &device);
         Ok(Self {
             tokenizer: Tokenizer::from_json(weights.bytes("tokenizer")?, N_WORDS)?,

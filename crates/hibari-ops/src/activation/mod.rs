@@ -10,7 +10,7 @@ use burn::backend::{Backend, Dispatch, backend_extension, tensor::FloatTensor};
 use burn::tensor::Tensor;
 
 /// The activations and their gradients as a Burn backend extension; all operands have one shape.
-#[backend_extension(Flex, Autodiff)]
+#[backend_extension(Flex, Cube: cfg(feature = "cube"), Autodiff)]
 pub trait ActivationOps: Backend {
     /// `x * sigmoid(x)`.
     fn silu(x: FloatTensor<Self>) -> FloatTensor<Self> {

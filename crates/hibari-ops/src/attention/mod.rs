@@ -13,7 +13,7 @@ use burn::tensor::Tensor;
 ///
 /// `q` is `[B, Nq, n_heads, d_head]`; `k` and `v` are `[B, Nk, n_heads, d_head]`; the first `key_lens[b]` keys of item `b`
 /// are valid, all without it.
-#[backend_extension(Flex, Autodiff)]
+#[backend_extension(Flex, Cube: cfg(feature = "cube"), Autodiff)]
 pub trait AttentionOps: Backend {
     /// The mixed values, of the shape of `q`, and the logarithm of each query's sum of exponentiated scores,
     /// `[B, n_heads, Nq]`, which gets no gradient.

@@ -63,11 +63,11 @@ fn scores<B: Backend>(
     let q = B::float_mul_scalar(q, scale.into());
     let scores = B::float_matmul(q, B::float_swap_dims(k, 2, 3));
     let Some(lens) = key_lens else { return scores };
-    let shape = scores.shape();
-    let n_keys = shape[3];
-    let hidden: Vec<bool> =
-        lens.iter().flat_map(|&len| (0..n_keys).map(move |key| key >= len)).collect();
-    let hidden = TensorData::new(hidden, [lens.len(), 1, 1, n_keys]);
-    let hidden = B::bool_expand(B::bool_from_data(hidden, &scores.device()), shape);
-    B::float_mask_fill(scores, hidden, f32::NEG_INFINITY.into())
+    let n_keys = scores.shape()[3];
+    let penalty =
+        |len: usize| (0..n_keys).map(move |k| if k < len { 0.0 } else { f32::NEG_INFINITY });
+    let penalties: Vec<f32> = lens.iter().flat_map(|&len| penalty(len)).collect();
+    let penalties = TensorData::new(penalties, [lens.len(), 1, 1, n_keys]);
+    let penalties = B::float_from_data(penalties.convert_dtype(scores.dtype()), &scores.device());
+    B::float_add(scores, penalties)
 }

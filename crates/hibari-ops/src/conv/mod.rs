@@ -1,6 +1,8 @@
 //! Two-dimensional convolution over channels-last images, with bf16 products and f32 accumulation on the CPU.
 
 mod autodiff;
+#[cfg(any(feature = "cube", test))]
+pub(crate) mod columns;
 mod flex;
 mod reference;
 #[cfg(test)]
@@ -13,7 +15,7 @@ use burn::tensor::{Shape, Tensor};
 ///
 /// Images are `[B, H, W, C]`, weights `[kh, kw, Cin, Cout]` with odd `kh` and `kw`; stride 1, zero padding that keeps the
 /// size. The suffix `_cl` (channels last) sets the names apart from Burn's own `conv2d`.
-#[backend_extension(Flex, Autodiff)]
+#[backend_extension(Flex, Cube: cfg(feature = "cube"), Autodiff)]
 pub trait ConvOps: Backend {
     /// The convolution.
     fn conv2d_cl(x: FloatTensor<Self>, weight: FloatTensor<Self>) -> FloatTensor<Self> {

@@ -37,32 +37,36 @@ fn value_and_gradients_match_burn() {
 }
 
 #[test]
-fn reference_body_matches_burn() {
+fn plain_bodies_match_burn() {
+    use super::{columns, reference};
     use burn::backend::{Backend, Flex, tensor::FloatTensor};
-    // The body other backends run, called on the CPU backend itself.
-    fn check<B: Backend>(
-        x: FloatTensor<B>,
-        w: FloatTensor<B>,
-        dy: FloatTensor<B>,
-    ) -> [FloatTensor<B>; 3] {
-        let y = super::reference::conv2d::<B>(x.clone(), w.clone(), None);
-        let dx = super::reference::conv2d_dx::<B>(dy.clone(), w);
-        let (dw, _) = super::reference::conv2d_dw::<B>(x, dy, [3, 5]);
+    // The bodies of other backends, called on the CPU backend itself.
+    fn oracle<B: Backend>([x, w, dy]: [FloatTensor<B>; 3]) -> [FloatTensor<B>; 3] {
+        let y = reference::conv2d::<B>(x.clone(), w.clone(), None);
+        let dx = reference::conv2d_dx::<B>(dy.clone(), w);
+        let (dw, _) = reference::conv2d_dw::<B>(x, dy, [3, 5]);
+        [y, dx, dw]
+    }
+    fn gathered<B: Backend>([x, w, dy]: [FloatTensor<B>; 3]) -> [FloatTensor<B>; 3] {
+        let y = columns::conv2d::<B>(x.clone(), w.clone(), None);
+        let dx = columns::conv2d_dx::<B>(dy.clone(), w);
+        let (dw, _) = columns::conv2d_dw::<B>(x, dy, [3, 5]);
         [y, dx, dw]
     }
     let device = Device::default();
     let data = |seed, dims: [usize; 4]| random::<4>(seed, dims, &device).into_data();
     let [x, w, dy] = [data(1, [2, 6, 7, 3]), data(2, [3, 5, 3, 4]), data(3, [2, 6, 7, 4])];
-    let tensors = [&x, &w, &dy].map(|d| FloatTensor::<Flex>::from_data(d.clone()));
-    let [px, pw, pdy] = tensors;
-    let out = check::<Flex>(px, pw, pdy).map(|t| Tensor::<4>::from_data(t.into_data(), &device));
+    let tensors = || [&x, &w, &dy].map(|d| FloatTensor::<Flex>::from_data(d.clone()));
+    let out = [oracle::<Flex>(tensors()), gathered::<Flex>(tensors())];
+    let out = out.map(|three| three.map(|t| Tensor::<4>::from_data(t.into_data(), &device)));
     let [x, w, dy] = [x, w, dy].map(|d| Tensor::<4>::from_data(d, &device.clone().autodiff()));
     let (x, w) = (x.require_grad(), w.require_grad());
     let b = Tensor::zeros([4], &device.clone().autodiff());
     let y = plain(x.clone(), w.clone(), b);
     let grads = (y.clone() * dy).sum().backward();
-    let [ry, rdx, rdw] = out;
-    assert_close("y", ry, y.inner(), 1e-5);
-    assert_close("dx", rdx, x.grad(&grads).unwrap(), 1e-5);
-    assert_close("dw", rdw, w.grad(&grads).unwrap(), 1e-5);
+    for [found_y, dx, dw] in out {
+        assert_close("y", found_y, y.clone().inner(), 1e-5);
+        assert_close("dx", dx, x.grad(&grads).unwrap(), 1e-5);
+        assert_close("dw", dw, w.grad(&grads).unwrap(), 1e-5);
+    }
 }

@@ -3,6 +3,8 @@
 mod autodiff;
 mod flex;
 mod reference;
+#[cfg(any(feature = "cube", test))]
+pub(crate) mod split;
 #[cfg(test)]
 mod tests;
 
@@ -10,7 +12,7 @@ use burn::backend::{Backend, Dispatch, backend_extension, tensor::FloatTensor};
 use burn::tensor::Tensor;
 
 /// The products a dense layer needs in training, as a Burn backend extension over matrices.
-#[backend_extension(Flex, Autodiff)]
+#[backend_extension(Flex, Cube: cfg(feature = "cube"), Autodiff)]
 pub trait LinearOps: Backend {
     /// `x W`: `x` `[M, K]`, `weight` `[K, N]` to `[M, N]`.
     fn dense(x: FloatTensor<Self>, weight: FloatTensor<Self>) -> FloatTensor<Self> {

@@ -35,3 +35,22 @@ fn strided_input_and_no_bias() {
     let y = linear(x.clone().transpose(), w.clone().transpose(), None);
     assert_close("y", y, x.transpose().matmul(w.transpose()), BF16);
 }
+
+#[test]
+fn the_split_gradient_is_that_of_one_product() {
+    use burn::backend::{Backend, Flex, tensor::FloatTensor};
+    fn both<B: Backend>(x: FloatTensor<B>, dy: FloatTensor<B>) -> [FloatTensor<B>; 4] {
+        let (dw, db) = super::reference::linear_dw::<B>(x.clone(), dy.clone());
+        let (split_dw, split_db) = super::split::linear_dw::<B>(x, dy);
+        [dw, db, split_dw, split_db]
+    }
+    let device = Device::default();
+    for rows in [7, 1536, 2050] {
+        let x = FloatTensor::<Flex>::from_data(random::<2>(1, [rows, 5], &device).into_data());
+        let dy = FloatTensor::<Flex>::from_data(random::<2>(2, [rows, 3], &device).into_data());
+        let [dw, db, split_dw, split_db] = both::<Flex>(x, dy).map(|t| t.into_data());
+        let tensor = |data| Tensor::<2>::from_data(data, &device);
+        assert_close("dw", tensor(split_dw), tensor(dw), 1e-5);
+        assert_eq!(split_db, db);
+    }
+}

@@ -13,7 +13,7 @@ use burn::tensor::Tensor;
 ///
 /// `x`, `y` and their gradients are `[B, N, D]`, modulations `[B, G, D]`, and `groups` is the modulation of each of the
 /// `N` tokens. The plain norms take any rank. The names differ from Burn's own `layer_norm`.
-#[backend_extension(Flex, Autodiff)]
+#[backend_extension(Flex, Cube: cfg(feature = "cube"), Autodiff)]
 pub trait NormOps: Backend {
     /// `LN(x)` without gain and bias.
     fn plain_norm(x: FloatTensor<Self>, eps: f32) -> FloatTensor<Self> {

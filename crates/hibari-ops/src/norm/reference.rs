@@ -126,16 +126,35 @@ fn as_row<B: Backend>(gamma: FloatTensor<B>, rank: usize) -> FloatTensor<B> {
 
 /// `[B, G, D]` to `[B, N, D]`: each token gets the modulation of its group.
 fn spread<B: Backend>(modulation: FloatTensor<B>, groups: &[u32]) -> FloatTensor<B> {
+    let [b, n_groups, width] = modulation.shape().dims();
+    if let Some(len) = equal_runs(groups, n_groups) {
+        let rows = B::float_reshape(modulation, Shape::new([b, n_groups, 1, width]));
+        let rows = B::float_expand(rows, Shape::new([b, n_groups, len, width]));
+        return B::float_reshape(rows, Shape::new([b, groups.len(), width]));
+    }
     let idx = B::int_from_data(indices(groups), &modulation.device());
     B::float_select(modulation, 1, idx)
 }
 
 /// `[B, N, D]` to `[B, G, D]`: the sums over the tokens of each group.
 fn gather<B: Backend>(tokens: FloatTensor<B>, groups: &[u32], shape: Shape) -> FloatTensor<B> {
+    let [b, n_groups, width] = shape.dims();
+    if let Some(len) = equal_runs(groups, n_groups) {
+        let runs = B::float_reshape(tokens, Shape::new([b, n_groups, len, width]));
+        return B::float_reshape(B::float_sum_dim(runs, 2), shape);
+    }
     let device = tokens.device();
     let idx = B::int_from_data(indices(groups), &device);
     let zeros = B::float_zeros(shape, &device, FloatDType::from(tokens.dtype()));
     B::float_select_assign(zeros, 1, idx, tokens, IndexingUpdateOp::Add)
+}
+
+/// The tokens of each group, if all groups have as many and lie one after the other.
+fn equal_runs(groups: &[u32], n_groups: usize) -> Option<usize> {
+    let len = groups.len() / n_groups;
+    let is_so = len * n_groups == groups.len()
+        && groups.iter().enumerate().all(|(token, &group)| group as usize == token / len);
+    is_so.then_some(len)
 }
 
 fn indices(groups: &[u32]) -> TensorData {

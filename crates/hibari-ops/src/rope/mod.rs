@@ -12,7 +12,7 @@ use burn::tensor::Tensor;
 /// The preparation of queries and keys and its gradients as a Burn backend extension.
 ///
 /// `x` is `[B, N, n_heads, d_head]`, `gamma` `[d_head]`, `cos` and `sin` `[B or 1, N, d_head / 2]`.
-#[backend_extension(Flex, Autodiff)]
+#[backend_extension(Flex, Cube: cfg(feature = "cube"), Autodiff)]
 pub trait RopeOps: Backend {
     /// The normalised and rotated heads, of the shape of `x`.
     fn norm_rope(

@@ -2,13 +2,13 @@
 
 use std::path::Path;
 
-use burn::tensor::Device;
 use hibari_data::{ClipPlan, FrameSet};
 use hibari_diffusion::noise::Stream;
 use hibari_eval::judge::{Judge, LABELS};
 use hibari_eval::measures::accuracy;
 use hibari_eval::view::{View, clip_tensor};
 use hibari_media::Frame;
+use hibari_ops::device;
 use hibari_world::Attributes;
 
 use super::frame;
@@ -75,7 +75,7 @@ impl Stage for JudgeStage {
     type Model = Judge;
 
     fn model(&self) -> Judge {
-        Judge::new(self.seed, &Device::default())
+        Judge::new(self.seed, &device())
     }
 
     fn loss(&mut self, model: &Judge, step: u64) -> StepLoss {
@@ -92,7 +92,7 @@ impl Stage for JudgeStage {
         let batch: Vec<&View> = items.iter().map(|&item| &views[item]).collect();
         let labels: Vec<[usize; LABELS]> =
             items.iter().map(|&item| self.train.labels[item]).collect();
-        let (loss, parts) = model.loss(clip_tensor(&batch, &Device::default()), &labels);
+        let (loss, parts) = model.loss(clip_tensor(&batch, &device()), &labels);
         StepLoss {
             loss,
             parts: Attributes::NAMES.into_iter().zip(parts).collect(),

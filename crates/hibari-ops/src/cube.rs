@@ -1,0 +1,52 @@
+//! The operations on GPU backends: the plain bodies, which Burn fuses, but for products that would not fill a card.
+
+use burn::backend::{Cube, tensor::FloatTensor};
+
+use crate::{
+    activation::ActivationOps,
+    attention::AttentionOps,
+    conv::{ConvOps, columns},
+    linear::{LinearOps, split},
+    norm::NormOps,
+    rope::RopeOps,
+};
+
+impl ActivationOps for Cube {}
+impl AttentionOps for Cube {}
+impl NormOps for Cube {}
+impl RopeOps for Cube {}
+
+impl LinearOps for Cube {
+    fn dense_dw(
+        x: FloatTensor<Self>,
+        dy: FloatTensor<Self>,
+    ) -> (FloatTensor<Self>, FloatTensor<Self>) {
+        split::linear_dw::<Self>(x, dy)
+    }
+}
+
+impl ConvOps for Cube {
+    fn conv2d_cl(x: FloatTensor<Self>, weight: FloatTensor<Self>) -> FloatTensor<Self> {
+        columns::conv2d::<Self>(x, weight, None)
+    }
+
+    fn conv2d_cl_bias(
+        x: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        bias: FloatTensor<Self>,
+    ) -> FloatTensor<Self> {
+        columns::conv2d::<Self>(x, weight, Some(bias))
+    }
+
+    fn conv2d_cl_dx(dy: FloatTensor<Self>, weight: FloatTensor<Self>) -> FloatTensor<Self> {
+        columns::conv2d_dx::<Self>(dy, weight)
+    }
+
+    fn conv2d_cl_dw(
+        x: FloatTensor<Self>,
+        dy: FloatTensor<Self>,
+        kernel: [usize; 2],
+    ) -> (FloatTensor<Self>, FloatTensor<Self>) {
+        columns::conv2d_dw::<Self>(x, dy, kernel)
+    }
+}
