@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use crate::attention::{self, attention_backward};
 use crate::conv::{self, Shape};
-use crate::matmul;
+use crate::matmul::{self, PackedWeight};
 
 /// One measured operation.
 #[derive(Clone, Debug)]
@@ -18,16 +18,28 @@ pub struct Row {
     pub time_ms: f64,
     /// Useful work over the median time, in 10^9 floating-point operations a second.
     pub gflops: f64,
+    /// Bytes of operands and results over the median time, in 10^9 bytes a second: what memory must give at least.
+    pub gbs: f64,
+}
+
+/// What one run does.
+#[derive(Clone, Copy)]
+struct Work {
+    flops: f64,
+    /// Floats read and written.
+    floats: usize,
 }
 
 /// Measures a dense layer `[m, k] x [k, n]`: forward and both gradients, `runs` times each.
 #[must_use]
 pub fn linear([m, k, n]: [usize; 3], runs: usize) -> Vec<Row> {
     let (x, w, dy) = (ramp(m * k), ramp(k * n), ramp(m * n));
-    let flops = 2.0 * (m * k * n) as f64;
+    let work = Work { flops: 2.0 * (m * k * n) as f64, floats: m * k + k * n + m * n };
     let shape = format!("{m} x {k} x {n}");
-    let row = |op, f: &dyn Fn()| row(op, &shape, flops, runs, f);
+    let row = |op, f: &dyn Fn()| row(op, &shape, work, runs, f);
+    let packed = PackedWeight::from_f32(&w, [k, n]);
     vec![
+        row("linear_packed", &|| drop(black_box(packed.linear(&x, None, m)))),
         row("linear", &|| drop(black_box(matmul::linear(&x, &w, None, [m, k, n])))),
         row("linear_dx", &|| drop(black_box(matmul::linear_dx(&dy, &w, [m, k, n])))),
         row("linear_dw", &|| drop(black_box(matmul::linear_dw(&x, &dy, [m, k, n])))),
@@ -40,9 +52,12 @@ pub fn conv2d(sizes: Shape, runs: usize) -> Vec<Row> {
     let Shape { images, height, width, c_in, c_out, kernel: [kh, kw] } = sizes;
     let pixels = images * height * width;
     let (x, w, dy) = (ramp(pixels * c_in), ramp(kh * kw * c_in * c_out), ramp(pixels * c_out));
-    let flops = 2.0 * (pixels * kh * kw * c_in * c_out) as f64;
+    let work = Work {
+        flops: 2.0 * (pixels * kh * kw * c_in * c_out) as f64,
+        floats: x.len() + w.len() + dy.len(),
+    };
     let shape = format!("{images} x {height} x {width}, {c_in} to {c_out}, {kh} x {kw}");
-    let row = |op, f: &dyn Fn()| row(op, &shape, flops, runs, f);
+    let row = |op, f: &dyn Fn()| row(op, &shape, work, runs, f);
     vec![
         row("conv2d", &|| drop(black_box(conv::conv2d(&x, &w, None, sizes)))),
         row("conv2d_dx", &|| drop(black_box(conv::conv2d_dx(&dy, &w, sizes)))),
@@ -59,14 +74,16 @@ pub fn attention(sizes: attention::Shape, runs: usize) -> Vec<Row> {
     let keys = || ramp(batch * n_keys * n_heads * d_head);
     let (q, k, v, d_out) = (queries(), keys(), keys(), queries());
     let product = 2.0 * (batch * n_heads * n_queries * n_keys * d_head) as f64;
+    let floats = 2 * (q.len() + k.len());
+    let work = |products, passes| Work { flops: products * product, floats: passes * floats };
     let shape = format!("{batch} x {n_queries} to {n_keys}, {n_heads} heads of {d_head}");
     let attended = attention::attention(&q, &k, &v, None, sizes);
     let saved = [attended.out.as_slice(), &attended.log_sums];
     vec![
-        row("attention", &shape, 2.0 * product, runs, &|| {
+        row("attention", &shape, work(2.0, 1), runs, &|| {
             drop(black_box(attention::attention(&q, &k, &v, None, sizes)));
         }),
-        row("attention_d", &shape, 5.0 * product, runs, &|| {
+        row("attention_d", &shape, work(5.0, 2), runs, &|| {
             drop(black_box(attention_backward([&q, &k, &v], saved, &d_out, None, sizes)));
         }),
     ]
@@ -77,7 +94,7 @@ fn ramp(len: usize) -> Vec<f32> {
     (0..len).map(|i| (i * 2_654_435_761 % 2048) as f32 / 1024.0 - 1.0).collect()
 }
 
-fn row(op: &'static str, shape: &str, flops: f64, runs: usize, f: &dyn Fn()) -> Row {
+fn row(op: &'static str, shape: &str, work: Work, runs: usize, f: &dyn Fn()) -> Row {
     f(); // caches, scratch and the pool are warm afterwards
     let mut times: Vec<f64> = (0..runs.max(1))
         .map(|_| {
@@ -88,5 +105,12 @@ fn row(op: &'static str, shape: &str, flops: f64, runs: usize, f: &dyn Fn()) -> 
         .collect();
     times.sort_by(f64::total_cmp);
     let time = times[times.len() / 2];
-    Row { op, shape: shape.to_owned(), time_ms: time * 1e3, gflops: flops / time / 1e9 }
+    let per_s = |amount: f64| amount / time / 1e9;
+    Row {
+        op,
+        shape: shape.to_owned(),
+        time_ms: time * 1e3,
+        gflops: per_s(work.flops),
+        gbs: per_s((work.floats * size_of::<f32>()) as f64),
+    }
 }

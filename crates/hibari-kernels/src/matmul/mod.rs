@@ -7,6 +7,7 @@
 mod avx2;
 #[cfg(target_arch = "x86_64")]
 mod avx512;
+mod packed;
 mod scalar;
 #[cfg(test)]
 mod tests;
@@ -14,6 +15,7 @@ pub(crate) mod tile;
 
 use rayon::prelude::*;
 
+pub use self::packed::PackedWeight;
 use self::tile::{CHUNK, Chunk, Columns, Init, MR, NR, Rows, Simd};
 use crate::isa::{self, Isa};
 use crate::memory::{Shared, filled, with_scratch};

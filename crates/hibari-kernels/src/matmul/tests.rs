@@ -1,6 +1,6 @@
 //! Every instruction set against f64, on odd shapes and poisoned outputs.
 
-use super::{linear_dw_into, linear_dx_into, linear_into};
+use super::{PackedWeight, linear_dw_into, linear_dx_into, linear_into};
 use crate::isa::Isa;
 use crate::testing::{BF16_BOUND, assert_close, assert_same_at_any_thread_count, values};
 
@@ -76,4 +76,23 @@ fn thread_count_changes_no_bit() {
     assert_same_at_any_thread_count("linear_dx", || super::linear_dx(&dy, &w, [m, k, n]));
     assert_same_at_any_thread_count("linear_dw", || super::linear_dw(&x, &dy, [m, k, n]).0);
     assert_same_at_any_thread_count("bias", || super::linear_dw(&x, &dy, [m, k, n]).1);
+}
+
+#[test]
+fn packed_weights_give_the_same_bits() {
+    use half::bf16;
+    for [m, k, n] in SHAPES {
+        let (x, w, bias) = (values(1, m * k), values(2, k * n), values(3, n));
+        // As a checkpoint would hold it: a row for each output.
+        let rows: Vec<bf16> = (0..n * k).map(|at| bf16::from_f32(w[at % k * n + at / k])).collect();
+        let packed = PackedWeight::from_f32(&w, [k, n]);
+        assert_eq!(PackedWeight::from_bf16_rows(&rows, [k, n]), packed, "[{k}, {n}]");
+        assert_eq!((packed.dims(), packed.bytes()), ([k, n], k.div_ceil(2) * n.div_ceil(32) * 128));
+        for isa in Isa::ALL.into_iter().filter(|isa| isa.is_available()) {
+            let mut y = vec![f32::NAN; m * n];
+            // SAFETY: the lengths are those of the shape.
+            unsafe { linear_into(isa, &x, &w, Some(&bias), [m, k, n], y.as_mut_ptr()) };
+            assert!(packed.linear_on(isa, &x, Some(&bias), m) == y, "{isa:?} [{m}, {k}, {n}]");
+        }
+    }
 }
