@@ -1,10 +1,11 @@
-//! `hibari bench`: speeds of the kernels on this machine.
+//! `hibari bench`: speeds of the kernels on this machine, on each instruction set that it has.
 
-use hibari_kernels::conv::Shape;
+use hibari_kernels::isa::{self, Isa};
 use hibari_kernels::measure::{self, Row};
-use hibari_kernels::{isa, threads};
+use hibari_kernels::{attention, conv, threads};
 use serde::Serialize;
 
+use crate::commands::work::{self, Work};
 use crate::failure::Failure;
 use crate::output::Output;
 
@@ -12,9 +13,18 @@ use crate::output::Output;
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
-  hibari bench
-  hibari bench --threads 1 --isa avx2    one thread, without AVX-512")]
+  hibari bench                           all kernels on all instruction sets; * marks what hibari uses
+  hibari bench linear                    only those of dense layers
+  hibari bench --threads 1 --isa avx2    one thread, without AVX-512
+
+GFLOP/s is useful work over the median time; GB/s is what operands and results alone need of the memory.")]
 pub(crate) struct Args {
+    /// Measure only kernels whose name begins so
+    #[arg(value_name = "KERNEL", default_value = "")]
+    kernel: String,
+    /// Measure a whole piece of work instead, for `reference/compare.sh`
+    #[arg(long, value_name = "WORK", conflicts_with = "kernel")]
+    work: Option<Work>,
     /// Runs of each kernel; the median counts
     #[arg(long, value_name = "N", default_value_t = 9, value_parser = clap::value_parser!(u16).range(1..))]
     runs: u16,
@@ -27,40 +37,86 @@ pub(crate) struct Args {
 const LINEAR: [[usize; 3]; 3] = [[480, 256, 256], [480, 256, 704], [480, 512, 1408]];
 /// Convolutions of its decoder, as images, height, width and channels.
 const CONV: [[usize; 4]; 3] = [[12, 9, 16, 256], [12, 18, 32, 128], [12, 36, 64, 64]];
+/// Its attention, as windows and tokens of a window: whole windows, and within latent frames.
+const ATTENTION: [[usize; 2]; 2] = [[1, 480], [12, 40]];
 
 #[derive(Serialize)]
 struct Line<'a> {
     op: &'a str,
     shape: &'a str,
     instructions: String,
+    is_chosen: bool,
     threads: usize,
     time_ms: f64,
     gflops: f64,
+    gbs: f64,
 }
 
 pub(crate) fn run(args: &Args, output: Output) -> Result<(), Failure> {
-    let (instructions, threads) = (format!("{:?}", isa::best()), threads::count());
-    if !args.json {
-        output.note(&format!("{instructions}, {threads} threads, median of {} runs", args.runs));
-        output.data(&format!("{:<12} {:<40} {:>9} {:>9}", "kernel", "shape", "ms", "GFLOP/s"))?;
+    let runs = usize::from(args.runs);
+    if let Some(work) = args.work {
+        return work::run(work, runs, args.json, output);
     }
-    let show = |row: Row| {
-        let Row { op, shape, time_ms, gflops } = &row;
+    let (best, threads) = (isa::best(), threads::count());
+    if !args.json {
+        output.note(&format!("{threads} threads, median of {} runs", args.runs));
+        output.data(&format!(
+            "{:<14} {:<36} {:<13} {:>9} {:>9} {:>7}",
+            "kernel", "shape", "instructions", "ms", "GFLOP/s", "GB/s"
+        ))?;
+    }
+    let show = |isa: Isa, row: &Row| {
+        let Row { op, shape, time_ms, gflops, gbs } = row;
+        let (instructions, is_chosen) = (format!("{isa:?}"), isa == best);
         if args.json {
-            let (instructions, time_ms, gflops) = (instructions.clone(), *time_ms, *gflops);
-            output.json(&Line { op, shape, instructions, threads, time_ms, gflops })
+            let (time_ms, gflops, gbs) = (*time_ms, *gflops, *gbs);
+            let line = Line { op, shape, instructions, is_chosen, threads, time_ms, gflops, gbs };
+            output.json(&line)
         } else {
-            output.data(&format!("{op:<12} {shape:<40} {time_ms:>9.3} {gflops:>9.1}"))
+            let mark = if is_chosen { "*" } else { "" };
+            let instructions = format!("{instructions}{mark}");
+            output.data(&format!(
+                "{op:<14} {shape:<36} {instructions:<13} {time_ms:>9.3} {gflops:>9.1} {gbs:>7.1}"
+            ))
         }
     };
-    let runs = usize::from(args.runs);
-    for sizes in LINEAR {
-        measure::linear(sizes, runs).into_iter().try_for_each(show)?;
-    }
-    for [images, height, width, channels] in CONV {
-        let shape =
-            Shape { images, height, width, c_in: channels, c_out: channels, kernel: [3, 3] };
-        measure::conv2d(shape, runs).into_iter().try_for_each(show)?;
+    for measure in works(&args.kernel) {
+        for isa in Isa::ALL.into_iter().filter(|&isa| isa <= best && isa.is_available()) {
+            isa::limit(isa);
+            let rows = measure(runs);
+            let rows = rows.iter().filter(|row| row.op.starts_with(&args.kernel));
+            rows.map(|row| show(isa, row)).collect::<Result<(), _>>()?;
+        }
+        isa::limit(best);
     }
     Ok(())
+}
+
+/// Measures the kernels of one shape, so many runs each.
+type Measure = Box<dyn Fn(usize) -> Vec<Row>>;
+
+/// All that is measured, but families of kernels that have none whose name begins with `kernel`.
+fn works(kernel: &str) -> Vec<Measure> {
+    let is_wanted = |family: &str| family.starts_with(kernel) || kernel.starts_with(family);
+    let mut works: Vec<Measure> = Vec::new();
+    if is_wanted("linear") {
+        works.extend(
+            LINEAR.map(|sizes| -> Measure { Box::new(move |runs| measure::linear(sizes, runs)) }),
+        );
+    }
+    if is_wanted("conv2d") {
+        works.extend(CONV.map(|[images, height, width, channels]| -> Measure {
+            let (c_in, c_out, kernel) = (channels, channels, [3, 3]);
+            let shape = conv::Shape { images, height, width, c_in, c_out, kernel };
+            Box::new(move |runs| measure::conv2d(shape, runs))
+        }));
+    }
+    if is_wanted("attention") {
+        works.extend(ATTENTION.map(|[batch, n_tokens]| -> Measure {
+            let (n_queries, n_keys) = (n_tokens, n_tokens);
+            let shape = attention::Shape { batch, n_heads: 4, n_queries, n_keys, d_head: 64 };
+            Box::new(move |runs| measure::attention(shape, runs))
+        }));
+    }
+    works
 }

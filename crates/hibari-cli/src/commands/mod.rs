@@ -6,4 +6,5 @@ pub(crate) mod doctor;
 pub(crate) mod eval;
 pub(crate) mod generate;
 pub(crate) mod train;
+pub(crate) mod work;
 pub(crate) mod world;

@@ -99,6 +99,11 @@ fn unknown_words_are_named() {
     assert_eq!(report["unknown_words"], serde_json::json!(["qqzxv"]));
 }
 
+/// How many instruction sets a machine has.
+fn doctor_sets(doctor: &Value) -> usize {
+    doctor["instructions_available"].as_array().unwrap().len()
+}
+
 #[test]
 fn doctor_bench_and_vocabulary_speak_json() {
     let place = Place::new();
@@ -114,9 +119,14 @@ fn doctor_bench_and_vocabulary_speak_json() {
     assert_eq!(doctor["models"][0]["name"], "minilm");
     assert_eq!(doctor["models"][1]["problem"], Value::Null);
 
-    let rows = json(&["bench", "--json", "--runs", "1"]);
-    assert_eq!(rows.len(), 18);
+    let rows = json(&["bench", "attention", "--json", "--runs", "1"]);
+    let sets = doctor_sets(&json(&["doctor", "--json"])[0]);
+    assert_eq!(rows.len(), 2 * 2 * sets, "shapes, directions, instruction sets");
+    assert_eq!(rows.iter().filter(|row| row["is_chosen"] == true).count(), 4);
     assert!(rows.iter().all(|row| row["gflops"].as_f64().unwrap() > 0.0));
+    let rows = json(&["bench", "linear_dx", "--json", "--runs", "1", "--isa", "scalar"]);
+    assert!(rows.iter().all(|row| row["op"] == "linear_dx" && row["instructions"] == "Scalar"));
+    assert_eq!(rows.len(), 3);
 
     let tables = &json(&["world", "vocabulary", "--json"])[0];
     assert_eq!(tables[0]["slot"], "subject");

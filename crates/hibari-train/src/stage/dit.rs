@@ -273,12 +273,7 @@ impl Stage for DitStage {
     }
 
     fn rule(&self, name: &str, shape: &[usize]) -> Rule {
-        // Matrices of hidden layers by orthogonalised momentum, all else by moments; vectors and tables do not decay.
-        let is_hidden = name.starts_with("blocks") || name.starts_with("refiner");
-        if is_hidden && shape.len() == 2 {
-            return Rule::Muon { weight_decay: 0.01 };
-        }
-        Rule::AdamW { weight_decay: if shape.len() < 2 || name == "words" { 0.0 } else { 0.01 } }
+        rule(name, shape)
     }
 
     fn inspect(
@@ -310,6 +305,16 @@ impl Stage for DitStage {
     fn config(&self) -> String {
         format!("{:?}", self.settings)
     }
+}
+
+/// How a parameter of a transformer is updated: matrices of hidden layers by orthogonalised momentum, all else by
+/// moments; vectors and tables do not decay.
+pub fn rule(name: &str, shape: &[usize]) -> Rule {
+    let is_hidden = name.starts_with("blocks") || name.starts_with("refiner");
+    if is_hidden && shape.len() == 2 {
+        return Rule::Muon { weight_decay: 0.01 };
+    }
+    Rule::AdamW { weight_decay: if shape.len() < 2 || name == "words" { 0.0 } else { 0.01 } }
 }
 
 impl Preview {
