@@ -1,7 +1,9 @@
 //! `hibari world`: the simulated world that the embedded model learned from.
 
 use std::fs;
+use std::hint::black_box;
 use std::path::{Path, PathBuf};
+use std::time::Instant;
 
 use clap::{Subcommand, ValueEnum};
 use hibari_media::{FrameRate, Mp4Options, Provenance, contact_sheet, encode_mp4, save_still};
@@ -15,7 +17,7 @@ use serde::Serialize;
 
 use crate::failure::Failure;
 use crate::output::Output;
-use crate::targets;
+use crate::{machine, targets};
 
 /// Draw, list and render the world that the embedded model learned from
 #[derive(Debug, clap::Args)]
@@ -23,7 +25,8 @@ use crate::targets;
 Examples:
   hibari world vocabulary                             the words that a prompt can count on
   hibari world sample --n 24 --sheet world.png        24 training scenes with their short captions
-  hibari world render --seed 7 --out scene.mp4        one training video")]
+  hibari world render --seed 7 --out scene.mp4        one training video
+  hibari world bench                                  how fast one core draws training videos")]
 pub(crate) struct Args {
     #[command(subcommand)]
     verb: Verb,
@@ -70,6 +73,15 @@ enum Verb {
         /// Replace a file that exists
         #[arg(short, long)]
         force: bool,
+    },
+    /// Measure how fast one core draws training videos, by place
+    Bench {
+        /// Number of videos, as training draws them
+        #[arg(long, value_name = "N", default_value_t = 48, value_parser = clap::value_parser!(u16).range(1..=4096))]
+        clips: u16,
+        /// Print one JSON object a line
+        #[arg(long)]
+        json: bool,
     },
     /// List the words that the world knows
     Vocabulary {
@@ -120,6 +132,7 @@ pub(crate) fn run(args: &Args, output: Output) -> Result<(), Failure> {
             render(&script, out, output)?;
             if *json { output.data(&script.to_json()) } else { Ok(()) }
         }
+        Verb::Bench { clips, json } => bench(*clips, *json, output),
         Verb::Vocabulary { json } => vocabulary(*json, output),
     }
 }
@@ -172,6 +185,51 @@ fn render(script: &Script, path: &Path, output: Output) -> Result<(), Failure> {
     let options = Mp4Options { quantiser: targets::QUANTISER, provenance: Some(made) };
     encode_mp4(path, &frames, FrameRate::from(script.fps), &options, &mut |_done| {})?;
     output.note(&format!("{caption}\nwrote {} ({of} frames)", path.display()));
+    Ok(())
+}
+
+/// The speed of one place, or of all.
+#[derive(Serialize)]
+struct Speed {
+    place: &'static str,
+    clips: usize,
+    frames_per_s: f64,
+    /// Of the whole process.
+    peak_memory_bytes: Option<u64>,
+}
+
+/// Renders on this thread alone, so that frames a second are those of a core.
+fn bench(clips: u16, is_json: bool, output: Output) -> Result<(), Failure> {
+    let mut renderer = ClipRenderer::new();
+    let mut times: Vec<(Place, f64)> = Vec::new();
+    let bar = output.bar("rendering");
+    for seed in 0..clips {
+        let script = Script::sample(u64::from(seed), Split::Train, FORM);
+        let began = Instant::now();
+        renderer.render(&script, &mut |frame| drop(black_box(frame)));
+        times.push((script.shots[0].place, began.elapsed().as_secs_f64()));
+        bar.set(times.len(), usize::from(clips));
+    }
+    drop(bar);
+    let speed = |name: &'static str, is_counted: &dyn Fn(Place) -> bool| {
+        let counted = times.iter().filter(|(place, _)| is_counted(*place));
+        let (clips, secs) = counted.fold((0, 0.0), |(n, sum), (_, secs)| (n + 1, sum + secs));
+        let frames_per_s = (clips * FORM.frames as usize) as f64 / secs;
+        let peak_memory_bytes = machine::peak_memory_bytes();
+        (clips > 0).then_some(Speed { place: name, clips, frames_per_s, peak_memory_bytes })
+    };
+    let places = Place::ALL.iter().filter_map(|&place| speed(place.name(), &|at| at == place));
+    for row in places.chain(speed("all", &|_| true)) {
+        if is_json {
+            output.json(&row)?;
+        } else {
+            let Speed { place, clips, frames_per_s, peak_memory_bytes } = row;
+            let memory = peak_memory_bytes.map_or(0.0, |bytes| bytes as f64 / 1e6);
+            output.data(&format!(
+                "{place:<12} {clips:>4} clips {frames_per_s:>7.0} frames/s {memory:>6.0} MB"
+            ))?;
+        }
+    }
     Ok(())
 }
 

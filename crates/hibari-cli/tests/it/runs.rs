@@ -128,6 +128,11 @@ fn doctor_bench_and_vocabulary_speak_json() {
     assert!(rows.iter().all(|row| row["op"] == "linear_dx" && row["instructions"] == "Scalar"));
     assert_eq!(rows.len(), 3);
 
+    let speeds = json(&["world", "bench", "--clips", "3", "--json"]);
+    let all = speeds.last().unwrap();
+    assert_eq!((&all["place"], &all["clips"]), (&Value::from("all"), &Value::from(3)));
+    assert!(speeds.iter().all(|speed| speed["frames_per_s"].as_f64().unwrap() > 0.0));
+
     let tables = &json(&["world", "vocabulary", "--json"])[0];
     assert_eq!(tables[0]["slot"], "subject");
     assert_eq!(tables[0]["entries"][0]["name"], "woman");
