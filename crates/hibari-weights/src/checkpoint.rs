@@ -257,6 +257,17 @@ impl Checkpoint {
         self.tensor(name).map(|tensor| self.bytes_of(tensor))
     }
 
+    /// [`Self::tensor_f32`], for a tensor whose shape is known.
+    ///
+    /// # Errors
+    /// as there, or if it has another shape
+    pub fn tensor_f32_shaped(&self, name: &str, shape: &[usize]) -> Result<Vec<f32>, WeightsError> {
+        match self.shape(name) {
+            Some(found) if found != shape => Err(WeightsError::misshapen(name, shape, found)),
+            _ => self.tensor_f32(name),
+        }
+    }
+
     /// The tensor as 32-bit floats, row-major, multiplied by its scale if it has one.
     ///
     /// # Errors

@@ -9,6 +9,7 @@
 pub mod blocks;
 pub mod checkpoint;
 pub mod error;
+mod fingerprint;
 mod gguf;
 pub mod index;
 pub mod lora;
@@ -18,6 +19,7 @@ pub mod write;
 
 pub use checkpoint::{Checkpoint, Encoding, MetaValue};
 pub use error::WeightsError;
+pub use fingerprint::fingerprint;
 pub use index::WeightIndex;
 pub use lora::Lora;
 pub use module::NamedTensor;
