@@ -1,12 +1,13 @@
 //! Schedules, solvers, guidance, noise and training objectives. Knows no model: the network is a closure that returns
 //! the clean estimate.
 //!
-//! Read in this order: [`latent`], [`schedule`], [`plan`], [`solver`], [`guidance`], [`denoise`]; training reads
+//! Read in this order: [`latent`], [`schedule`], [`plan`], [`solver`], [`method`], [`guidance`], [`denoise`]; training reads
 //! [`noise`] and [`objective`].
 
 pub mod denoise;
 pub mod guidance;
 pub mod latent;
+pub mod method;
 pub mod noise;
 pub mod objective;
 pub mod plan;
@@ -16,4 +17,5 @@ pub mod solver;
 pub use denoise::{Canceled, Step, denoise};
 pub use guidance::{Branch, Guidance};
 pub use latent::{Latent, Sigma};
+pub use method::Method;
 pub use plan::NoisePlan;
