@@ -14,4 +14,4 @@ pub use frame::Frame;
 pub use mp4::{FrameRate, Mp4Options, Video, decode_mp4, encode_mp4};
 pub use provenance::{Provenance, read_provenance};
 pub use sheet::{contact_sheet, video_sheet};
-pub use still::{load_still, save_gif, save_still};
+pub use still::{load_still, resized, save_gif, save_still};
