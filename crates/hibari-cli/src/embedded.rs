@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use hibari_pipeline::Generator;
+use hibari_pipeline::{Generator, Source};
 use hibari_weights::{WeightIndex, WeightsError};
 
 use crate::failure::Failure;
@@ -26,8 +26,11 @@ pub(crate) fn lark() -> Result<WeightIndex, WeightsError> {
     WeightIndex::from_bytes("lark (embedded)", LARK)
 }
 
-/// Loads the model in `file`, or else the embedded one.
-pub(crate) fn load(file: Option<&Path>) -> Result<Box<dyn Generator>, Failure> {
-    let weights = file.map_or_else(lark, WeightIndex::open)?;
-    Ok(hibari_pipeline::load(&weights, &minilm()?)?)
+/// Loads the model at `path`, or else the embedded one.
+pub(crate) fn load(path: Option<&Path>) -> Result<Box<dyn Generator>, Failure> {
+    let source = match path {
+        Some(path) => Source::open(path)?,
+        None => Source::File(lark()?),
+    };
+    Ok(hibari_pipeline::load(&source, &minilm()?)?)
 }

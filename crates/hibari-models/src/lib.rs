@@ -11,10 +11,12 @@ pub mod wan;
 #[cfg(test)]
 mod oracle;
 
+pub use hibari_ops::device;
+
 use std::ops::ControlFlow;
 
 use burn::tensor::Tensor;
-use hibari_diffusion::{Latent, Sigma};
+use hibari_diffusion::{Latent, Method, Sigma};
 
 /// What a family can make, and how it likes to be used.
 #[derive(Clone, Debug, PartialEq)]
@@ -23,24 +25,47 @@ pub struct ModelSpec {
     pub family: &'static str,
     /// The preset, such as `lark-first-light`.
     pub preset: String,
-    /// Sizes that the model was trained at, `(width, height)` in pixels.
+    /// Sizes that the model was trained at, `(width, height)` in pixels, the usual one first.
     pub sizes: Vec<(usize, usize)>,
+    /// For a model that makes other sizes too: what their sides are multiples of.
+    pub side_step: Option<usize>,
     /// Frames a second of its videos.
     pub fps: u32,
     /// Latent channels `C`.
     pub channels: usize,
     /// Pixels along one side of a latent cell.
     pub cell_px: usize,
-    /// Video frames in one latent frame.
+    /// Video frames in the first latent frame of a take.
+    pub first_frames: usize,
+    /// Video frames in each later one.
     pub frames_per_latent: usize,
+    /// The usual window, in latent frames.
+    pub usual_window: usize,
     /// Longest window, in latent frames.
     pub max_window: usize,
     /// Denoising steps.
     pub steps: usize,
     /// Guidance weight.
     pub guidance: f64,
+    /// Noise levels between which guidance acts, see [`hibari_diffusion::Guidance`].
+    pub guided: (f64, f64),
+    /// What videos should not show; empty for a model whose negative branch has no text.
+    pub negative: String,
     /// Schedule shift.
     pub shift: f64,
+    /// Solver and schedule.
+    pub method: Method,
+    /// Whether a video may begin with a picture, given as the clean first latent frame.
+    pub takes_first_frame: bool,
+    /// Whether it wants prompts in the words of the simulated world.
+    pub is_grounded: bool,
+}
+
+impl ModelSpec {
+    /// Video frames of so many latent frames, at least one.
+    pub fn frames(&self, n_latents: usize) -> usize {
+        self.first_frames + (n_latents - 1) * self.frames_per_latent
+    }
 }
 
 /// A prompt; each sentence may have its own time.
@@ -112,13 +137,30 @@ pub trait VideoModel: Send {
     /// if the text or the window does not fit the model
     fn condition(&mut self, text: &TimedText, window: &Window) -> Result<Self::Cond, ModelError>;
 
+    /// The condition of token states that another program encoded, `[1, L, D]`.
+    ///
+    /// # Errors
+    /// if the model reads texts only, or the states do not fit it
+    fn condition_on_states(
+        &mut self,
+        _states: Tensor<3>,
+        _window: &Window,
+    ) -> Result<Self::Cond, ModelError> {
+        let family = self.spec().family;
+        Err(ModelError::Request {
+            message: format!("a model of the family `{family}` takes no token states"),
+            hint: "leave out the file of embeddings: this model reads the prompt itself".into(),
+        })
+    }
+
     /// The clean estimate of `noisy`.
     ///
     /// # Shapes
     /// `[B, C, f, h, w]` in and out
     fn predict(&self, noisy: Latent, sigma: Sigma, cond: &Self::Cond) -> Latent;
 
-    /// Pixels to unit-variance latents: `[B, 3, F, H, W]` in [-1, 1] to `[B, C, F/4, H/16, W/16]`.
+    /// Pixels to unit-variance latents: `[B, 3, F, H, W]` in [-1, 1] to `[B, C, f, H/cell_px, W/cell_px]`, where `F` is
+    /// [`ModelSpec::frames`] of `f`.
     fn encode(&self, pixels: Tensor<5>) -> Tensor<5>;
 
     /// Latents `[1, C, f, h, w]` to frames `[1, 3, H, W]` in [-1, 1], handed over in order; stops when `frame` breaks.

@@ -31,6 +31,17 @@ pub enum PipelineError {
         /// All that can, in words.
         valid: String,
     },
+    /// The model takes no picture.
+    #[error("the model `{preset}` cannot begin with the picture `{}`", path.display())]
+    Image {
+        /// The picture.
+        path: PathBuf,
+        /// The model.
+        preset: String,
+    },
+    /// The picture cannot be read.
+    #[error(transparent)]
+    Media(#[from] hibari_media::MediaError),
     /// No family knows these weights.
     #[error("weights `{}` are of no family that hibari knows", path.display())]
     Family {
@@ -50,6 +61,14 @@ pub enum PipelineError {
         path: PathBuf,
         /// What is wrong with it.
         reason: String,
+    },
+    /// A file holds something else than token states.
+    #[error("`{name}` in `{}` is not of shape [1, L, D]", path.display())]
+    States {
+        /// The file.
+        path: PathBuf,
+        /// The tensor.
+        name: String,
     },
     /// The latents belong to another model.
     #[error("the latents `{}` were made by another model", path.display())]
@@ -75,6 +94,8 @@ impl PipelineError {
             Self::Setting { nearest, valid, .. } => {
                 format!("the nearest is `{nearest}`; it makes {valid}")
             }
+            Self::Image { .. } => "leave it out, or use a model that does: Wan 2.2 TI2V-5B".into(),
+            Self::Media(_) => "give a PNG or WebP file".into(),
             Self::Family { .. } => {
                 let known: Vec<&str> = crate::FAMILIES.iter().map(|family| family.id).collect();
                 format!("use weights of one of these families: {}", known.join(", "))
@@ -82,6 +103,7 @@ impl PipelineError {
             Self::Model(ModelError::Request { hint, .. }) => hint.clone(),
             Self::Model(ModelError::Weights(error)) | Self::Weights(error) => error.hint().into(),
             Self::Latents { .. } => "use a file that `hibari generate` left behind".into(),
+            Self::States { .. } => "give the states of one prompt, a row for each token".into(),
             Self::OtherModel { .. } => "name the model that made them".into(),
             Self::NotFinite => "use other weights, or less guidance".into(),
             Self::Canceled => "run the same command again to start over".into(),

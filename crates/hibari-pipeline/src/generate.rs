@@ -6,27 +6,22 @@ use std::time::Instant;
 
 use burn::tensor::{Device, Tensor, TensorData};
 use hibari_diffusion::noise::Stream;
-use hibari_diffusion::{Guidance, Latent, NoisePlan, schedule};
+use hibari_diffusion::{Guidance, Latent};
 use hibari_media::Frame;
 use hibari_models::{ModelSpec, TimedText};
 
 use crate::error::PipelineError;
-use crate::families::Generator;
+use crate::families::{Generator, Told};
+use crate::given;
 use crate::latents::{Latents, Made};
 use crate::pixels::frame_from_pixels;
 use crate::prompt::{self, Understood};
 use crate::request::{Plan, Request};
 
-/// Noise levels between which guidance acts: above, it narrows what is drawn; below, it costs and changes little.
-///
-/// # Source
-/// Kynkäänniemi et al. 2404.07724.
-const GUIDED: (f64, f64) = (0.1, 0.8);
-
 /// What [`generate`] tells its caller, who may answer by asking it to stop.
 #[derive(Clone, Copy, Debug)]
 pub enum Progress<'a> {
-    /// The prompt was understood.
+    /// The prompt was understood; only of models that want the words of the world.
     Understood(&'a Understood),
     /// So many denoising steps are done.
     Denoised {
@@ -59,6 +54,15 @@ pub struct Clip {
     pub secs: StageSecs,
 }
 
+/// Frames as the model made them, before any rounding.
+#[derive(Clone, Debug, Default)]
+pub struct Pixels {
+    /// Frames, height and width.
+    pub dims: [usize; 3],
+    /// `[F, 3, H, W]`, row-major, in [-1, 1].
+    pub values: Vec<f32>,
+}
+
 /// Seconds of each stage.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct StageSecs {
@@ -73,7 +77,7 @@ pub struct StageSecs {
 /// Makes the video that `request` asks for.
 ///
 /// The latents are written to `aside` before they are decoded, so that [`decode`] can finish the work after a failure;
-/// the caller removes that file.
+/// the caller removes that file. `pixels`, if given, gets the frames before they are rounded.
 ///
 /// # Errors
 /// if the model cannot make it, returns nonsense, or `progress` breaks ([`PipelineError::Canceled`])
@@ -81,18 +85,24 @@ pub fn generate(
     request: &Request,
     model: &mut dyn Generator,
     aside: &Path,
+    pixels: Option<&mut Pixels>,
     progress: &mut dyn FnMut(Progress<'_>) -> ControlFlow<()>,
 ) -> Result<Clip, PipelineError> {
     let plan = request.plan(model.spec())?;
 
     let start = Instant::now();
-    let mut nearest = |word: &str| model.nearest(word);
-    let understood = prompt::understand(&request.prompt, request.seed, plan.form, &mut nearest);
+    let caption = if model.spec().is_grounded {
+        let mut nearest = |word: &str| model.nearest(word);
+        let understood = prompt::understand(&request.prompt, request.seed, plan.form, &mut nearest);
+        tell(progress, Progress::Understood(&understood))?;
+        understood.caption
+    } else {
+        request.prompt.clone()
+    };
     let understand = start.elapsed().as_secs_f64();
-    tell(progress, Progress::Understood(&understood))?;
 
     let start = Instant::now();
-    let latents = denoise(request, &plan, understood.caption, model, progress)?;
+    let latents = denoise(request, &plan, caption, model, progress)?;
     let denoise = start.elapsed().as_secs_f64();
     match latents.save(aside) {
         Ok(()) => tell(progress, Progress::Saved(aside))?,
@@ -101,11 +111,11 @@ pub fn generate(
         }
     }
 
-    let clip = decode(&latents, model, progress)?;
+    let clip = decode(&latents, model, pixels, progress)?;
     Ok(Clip { secs: StageSecs { understand, denoise, ..clip.secs }, ..clip })
 }
 
-/// Decodes latents to frames.
+/// Decodes latents to frames; `pixels`, if given, gets them before they are rounded.
 ///
 /// # Errors
 /// if the model returns nonsense, or `progress` breaks ([`PipelineError::Canceled`])
@@ -114,16 +124,20 @@ pub fn generate(
 pub fn decode(
     latents: &Latents,
     model: &dyn Generator,
+    mut pixels: Option<&mut Pixels>,
     progress: &mut dyn FnMut(Progress<'_>) -> ControlFlow<()>,
 ) -> Result<Clip, PipelineError> {
     let start = Instant::now();
     let spec = model.spec();
-    let of = latents.video.dims()[2] * spec.frames_per_latent;
+    let of = spec.frames(latents.video.dims()[2]);
     let mut frames = Vec::with_capacity(of);
     let mut outcome = Ok(());
     tracing::debug!(frames = of, "decoding");
-    model.decode(latents.video.clone(), &mut |pixels| {
-        outcome = frame_from_pixels(pixels).and_then(|frame| {
+    model.decode(latents.video.clone(), &mut |picture| {
+        if let Some(pixels) = pixels.as_deref_mut() {
+            pixels.add(picture.clone());
+        }
+        outcome = frame_from_pixels(picture).and_then(|frame| {
             frames.push(frame);
             tell(progress, Progress::Decoded { done: frames.len(), of })
         });
@@ -142,19 +156,30 @@ fn denoise(
     model: &mut dyn Generator,
     progress: &mut dyn FnMut(Progress<'_>) -> ControlFlow<()>,
 ) -> Result<Latents, PipelineError> {
-    let levels = schedule::linear(plan.steps, model.spec().shift);
-    let noise_plan = NoisePlan::uniform(&levels, plan.window.times.len());
-    let guidance = Guidance { weight: plan.guidance, from: GUIDED.0, to: GUIDED.1 };
-    let start = noise(request.seed, model.spec(), plan);
+    let spec = model.spec();
+    let mut given = vec![false; plan.window.times.len()];
+    let (from, to) = spec.guided;
+    let guidance = Guidance { weight: plan.guidance, from, to };
+    let mut start = noise(request, spec, plan)?;
+    if let Some(path) = &request.image {
+        given[0] = true;
+        start.video = begun_with(path, plan.window.size, start.video, &*model)?;
+    }
+    let noise_plan = spec.method.plan(plan.steps, plan.shift, &given);
+    let told = match &request.states {
+        Some(path) => given::states(path)?,
+        None => Told::Text {
+            positive: TimedText::whole(&caption),
+            negative: match request.negative.as_ref().unwrap_or(&spec.negative) {
+                text if text.is_empty() => TimedText::default(),
+                text => TimedText::whole(text),
+            },
+        },
+    };
     tracing::debug!(steps = plan.steps, latents = ?start.video.dims(), "denoising");
-    let clean = model.denoise(
-        &TimedText::whole(&caption),
-        &plan.window,
-        start,
-        &noise_plan,
-        &guidance,
-        &mut |step| progress(Progress::Denoised { done: step.done, of: step.of }),
-    )?;
+    let clean = model.denoise(&told, &plan.window, start, &noise_plan, &guidance, &mut |step| {
+        progress(Progress::Denoised { done: step.done, of: step.of })
+    })?;
     let made = Made {
         prompt: request.prompt.clone(),
         caption,
@@ -168,13 +193,57 @@ fn denoise(
     Ok(latents)
 }
 
-/// Pure noise `[1, C, f, h, w]`.
-fn noise(seed: u64, spec: &ModelSpec, plan: &Plan) -> Latent {
+/// Latents whose first frame is that of a picture.
+fn begun_with(
+    path: &Path,
+    (width, height): (usize, usize),
+    noise: Tensor<5>,
+    model: &dyn Generator,
+) -> Result<Tensor<5>, PipelineError> {
+    let picture = hibari_media::load_still(path)?;
+    let picture = hibari_media::resized(&picture, width, height)?;
+    let first = model.encode(&vec![picture; model.spec().first_frames]);
+    let later = noise.dims()[2] - 1;
+    let first = first.to_device(&noise.device());
+    Ok(match later {
+        0 => first,
+        _ => Tensor::cat(vec![first, noise.narrow(2, 1, later)], 2),
+    })
+}
+
+/// Pure noise `[1, C, f, h, w]`, of the seed or of a file.
+fn noise(request: &Request, spec: &ModelSpec, plan: &Plan) -> Result<Latent, PipelineError> {
     let (width, height) = plan.window.size;
     let shape =
         [1, spec.channels, plan.window.times.len(), height / spec.cell_px, width / spec.cell_px];
-    let values = Stream::new(seed, "noise").fill_normal(shape.iter().product());
-    Latent { video: Tensor::from_data(TensorData::new(values, shape), &Device::flex()) }
+    let video = match &request.noise {
+        Some(path) => given::noise(path, shape)?,
+        None => {
+            let values = Stream::new(request.seed, "noise").fill_normal(shape.iter().product());
+            Tensor::from_data(TensorData::new(values, shape), &Device::flex())
+        }
+    };
+    Ok(Latent { video })
+}
+
+impl Pixels {
+    fn add(&mut self, picture: Tensor<4>) {
+        let [_, _, height, width] = picture.dims();
+        self.dims = [self.dims[0] + 1, height, width];
+        let values = picture.into_data().convert::<f32>().try_into_vec::<f32>();
+        self.values.extend(values.expect("converted to f32"));
+    }
+
+    /// As videos are laid out elsewhere, `[1, 3, F, H, W]`: the dims, and the values row by row.
+    pub fn by_channel(&self) -> ([usize; 5], Vec<f32>) {
+        let [frames, height, width] = self.dims;
+        let plane = height * width;
+        let of = |channel: usize| {
+            let frames = self.values.chunks_exact(3 * plane);
+            frames.flat_map(move |frame| frame[channel * plane..][..plane].iter().copied())
+        };
+        ([1, 3, frames, height, width], (0..3).flat_map(of).collect())
+    }
 }
 
 fn tell(

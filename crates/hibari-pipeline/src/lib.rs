@@ -6,14 +6,15 @@
 pub mod error;
 pub mod families;
 pub mod generate;
+mod given;
 pub mod latents;
 mod pixels;
 pub mod prompt;
 pub mod request;
 
 pub use error::PipelineError;
-pub use families::{FAMILIES, Family, Generator, load};
-pub use generate::{Clip, Progress, StageSecs, decode, generate};
+pub use families::{FAMILIES, Family, Generator, Source, Told, load};
+pub use generate::{Clip, Pixels, Progress, StageSecs, decode, generate};
 pub use latents::{Latents, Made};
 pub use prompt::Understood;
 pub use request::Request;

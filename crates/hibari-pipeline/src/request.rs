@@ -1,5 +1,7 @@
 //! What is asked of a model, held against what it can make.
 
+use std::path::PathBuf;
+
 use hibari_models::{ModelSpec, Window};
 use hibari_world::ClipForm;
 
@@ -15,7 +17,7 @@ const MAX_GUIDANCE: f64 = 20.0;
 const SECONDS_TOLERANCE: f64 = 0.01;
 
 /// A video to make. `None` leaves a setting to the model.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Request {
     /// The text, as it was typed.
     pub prompt: String,
@@ -25,12 +27,24 @@ pub struct Request {
     pub size: Option<(usize, usize)>,
     /// Length, in seconds.
     pub seconds: Option<f64>,
+    /// Length, in frames; in place of the seconds.
+    pub frames: Option<usize>,
     /// Frames a second.
     pub fps: Option<u32>,
     /// Denoising steps.
     pub steps: Option<usize>,
     /// Guidance weight; 1 asks the model once a step.
     pub guidance: Option<f64>,
+    /// Shift of the schedule: more of the steps at high noise.
+    pub shift: Option<f64>,
+    /// What the video should not show.
+    pub negative: Option<String>,
+    /// A picture that the video begins with, PNG or WebP; it is brought to the size of the video.
+    pub image: Option<PathBuf>,
+    /// A file with the noise to begin with, in place of the seed's: `latents`, `[1, C, f, h, w]`.
+    pub noise: Option<PathBuf>,
+    /// A file with token states in place of the prompt's: `prompt_embeds` and `negative_prompt_embeds`, `[1, L, D]`.
+    pub states: Option<PathBuf>,
 }
 
 /// A request that the model can meet.
@@ -44,6 +58,8 @@ pub(crate) struct Plan {
     pub(crate) steps: usize,
     /// Guidance weight.
     pub(crate) guidance: f64,
+    /// Shift of the schedule.
+    pub(crate) shift: f64,
 }
 
 impl Request {
@@ -53,6 +69,9 @@ impl Request {
     /// for the first setting that does not fit, with the nearest value that does
     pub(crate) fn plan(&self, spec: &ModelSpec) -> Result<Plan, PipelineError> {
         self.check_prompt()?;
+        if let (Some(image), false) = (&self.image, spec.takes_first_frame) {
+            return Err(PipelineError::Image { path: image.clone(), preset: spec.preset.clone() });
+        }
         let (width, height) = self.size_of(spec)?;
         let n_latents = self.n_latents(spec)?;
         let number = |value: usize| u32::try_from(value).expect("a model's sizes are small");
@@ -61,7 +80,7 @@ impl Request {
                 width: number(width),
                 height: number(height),
                 fps: self.fps_of(spec)?,
-                frames: number(n_latents * spec.frames_per_latent),
+                frames: number(spec.frames(n_latents)),
             },
             window: Window {
                 size: (width, height),
@@ -70,6 +89,7 @@ impl Request {
             },
             steps: self.steps_of(spec)?,
             guidance: self.guidance_of(spec)?,
+            shift: self.shift_of(spec)?,
         })
     }
 
@@ -91,6 +111,17 @@ impl Request {
             return Ok(size);
         }
         let text = |(width, height): (usize, usize)| format!("{width}x{height}");
+        if let Some(step) = spec.side_step {
+            let side =
+                |side: usize| (side.saturating_add(step / 2) / step).clamp(1, MAX_SIDES) * step;
+            let nearest = (side(size.0), side(size.1));
+            let valid = format!("sides that are multiples of {step}");
+            return if nearest == size {
+                Ok(size)
+            } else {
+                Err(wrong("size", text(size), text(nearest), valid))
+            };
+        }
         let distance = |known: &&(usize, usize)| {
             known.0.abs_diff(size.0).saturating_add(known.1.abs_diff(size.1))
         };
@@ -101,20 +132,38 @@ impl Request {
 
     /// The length in latent frames.
     fn n_latents(&self, spec: &ModelSpec) -> Result<usize, PipelineError> {
-        let Some(seconds) = self.seconds else { return Ok(spec.max_window) };
-        let unit = spec.frames_per_latent as f64 / f64::from(spec.fps);
-        // A NaN becomes 0 here, and is refused below.
-        let nearest = ((seconds / unit).round() as usize).clamp(1, spec.max_window);
-        if (nearest as f64 * unit - seconds).abs() <= SECONDS_TOLERANCE {
-            return Ok(nearest);
+        let (first, step) = (spec.first_frames, spec.frames_per_latent);
+        // The latent frames whose number of frames is nearest; a NaN becomes one, and is refused below.
+        let nearest = |frames: f64| {
+            let later = ((frames - first as f64) / step as f64).round().max(0.0) as usize;
+            later.saturating_add(1).min(spec.max_window)
+        };
+        if let Some(frames) = self.frames {
+            let n_latents = nearest(frames as f64);
+            if spec.frames(n_latents) == frames {
+                return Ok(n_latents);
+            }
+            let longest = spec.frames(spec.max_window);
+            let valid = format!("{first} to {longest} frames in steps of {step}");
+            return Err(wrong("frames", frames, spec.frames(n_latents), valid));
         }
-        let text = |n_latents: usize| {
-            let text = format!("{:.2}", n_latents as f64 * unit);
+        let Some(seconds) = self.seconds else { return Ok(spec.usual_window) };
+        let fps = f64::from(spec.fps);
+        let n_latents = nearest(seconds * fps);
+        // Where one frame stands alone, no length is round, and the nearest is meant.
+        let tolerance = if first == step { SECONDS_TOLERANCE } else { step as f64 / fps / 2.0 };
+        let length = |n_latents: usize| spec.frames(n_latents) as f64 / fps;
+        if seconds > 0.0 && (length(n_latents) - seconds).abs() <= tolerance {
+            return Ok(n_latents);
+        }
+        let text = |seconds: f64| {
+            let text = format!("{seconds:.2}");
             text.trim_end_matches('0').trim_end_matches('.').to_owned()
         };
-        let valid =
-            format!("{} to {} seconds in steps of {}", text(1), text(spec.max_window), text(1));
-        Err(wrong("seconds", seconds, text(nearest), valid))
+        let ends = [1, spec.max_window].map(|n_latents| text(length(n_latents)));
+        let steps = text(step as f64 / fps);
+        let valid = format!("{} to {} seconds in steps of {steps}", ends[0], ends[1]);
+        Err(wrong("seconds", seconds, text(length(n_latents)), valid))
     }
 
     fn fps_of(&self, spec: &ModelSpec) -> Result<u32, PipelineError> {
@@ -135,6 +184,15 @@ impl Request {
         Ok(steps)
     }
 
+    fn shift_of(&self, spec: &ModelSpec) -> Result<f64, PipelineError> {
+        let shift = self.shift.unwrap_or(spec.shift);
+        if (0.01..=MAX_SHIFT).contains(&shift) {
+            return Ok(shift);
+        }
+        let nearest = if shift.is_nan() { 1.0 } else { shift.clamp(0.01, MAX_SHIFT) };
+        Err(wrong("shift", shift, nearest, format!("shifts from 0.01 to {MAX_SHIFT}")))
+    }
+
     fn guidance_of(&self, spec: &ModelSpec) -> Result<f64, PipelineError> {
         let guidance = self.guidance.unwrap_or(spec.guidance);
         if (1.0..=MAX_GUIDANCE).contains(&guidance) {
@@ -144,6 +202,11 @@ impl Request {
         Err(wrong("guidance", guidance, nearest, format!("guidance from 1 to {MAX_GUIDANCE}")))
     }
 }
+
+/// Strongest shift: all but the last step at full noise.
+const MAX_SHIFT: f64 = 100.0;
+/// Largest side, in steps of sides.
+const MAX_SIDES: usize = 1 << 16;
 
 fn wrong(
     setting: &'static str,
@@ -157,6 +220,8 @@ fn wrong(
 
 #[cfg(test)]
 mod tests {
+    use hibari_diffusion::Method;
+
     use super::*;
 
     fn spec() -> ModelSpec {
@@ -164,27 +229,40 @@ mod tests {
             family: "lark",
             preset: "tiny".into(),
             sizes: vec![(256, 144), (144, 256), (192, 192)],
+            side_step: None,
             fps: 12,
             channels: 32,
             cell_px: 16,
+            first_frames: 4,
             frames_per_latent: 4,
+            usual_window: 12,
             max_window: 12,
             steps: 24,
             guidance: 2.5,
+            guided: (0.1, 0.8),
+            negative: String::new(),
             shift: 1.0,
+            method: Method::DpmPp2M,
+            takes_first_frame: false,
+            is_grounded: true,
+        }
+    }
+
+    /// As the open models are: any size of whole tokens, one frame more than a multiple of four.
+    fn open_spec() -> ModelSpec {
+        ModelSpec {
+            sizes: vec![(832, 480)],
+            side_step: Some(16),
+            fps: 16,
+            first_frames: 1,
+            usual_window: 21,
+            max_window: 256,
+            ..spec()
         }
     }
 
     fn request() -> Request {
-        Request {
-            prompt: "a dog".into(),
-            seed: 1,
-            size: None,
-            seconds: None,
-            fps: None,
-            steps: None,
-            guidance: None,
-        }
+        Request { prompt: "a dog".into(), seed: 1, ..Request::default() }
     }
 
     #[test]
@@ -200,6 +278,29 @@ mod tests {
             let plan = Request { seconds: Some(seconds), ..request() }.plan(&spec()).unwrap();
             assert_eq!(plan.window.times.len(), n_latents, "{seconds} s");
         }
+    }
+
+    #[test]
+    fn sizes_and_lengths_of_open_models_are_free_but_for_their_steps() {
+        let plan = |request: Request| request.plan(&open_spec());
+        let usual = plan(request()).unwrap();
+        assert_eq!((usual.window.times.len(), usual.form.frames, usual.form.width), (21, 81, 832));
+        let small = Request { size: Some((48, 32)), frames: Some(9), ..request() };
+        assert_eq!(plan(small).unwrap().window.times.len(), 3);
+        let five = Request { seconds: Some(5.0), ..request() };
+        assert_eq!(plan(five).unwrap().form.frames, 81, "the nearest length is meant");
+        let nearest = |request: Request| match plan(request).unwrap_err() {
+            PipelineError::Setting { nearest, .. } => nearest,
+            error => panic!("{error}"),
+        };
+        assert_eq!(nearest(Request { size: Some((50, 30)), ..request() }), "48x32");
+        assert_eq!(nearest(Request { size: Some((0, 7)), ..request() }), "16x16");
+        assert_eq!(nearest(Request { frames: Some(80), ..request() }), "81");
+        assert_eq!(nearest(Request { frames: Some(0), ..request() }), "1");
+        assert_eq!(nearest(Request { frames: Some(5_000), ..request() }), "1021");
+        let image = Request { image: Some("a.png".into()), ..request() };
+        assert!(matches!(plan(image), Err(PipelineError::Image { .. })));
+        assert_eq!(nearest(Request { shift: Some(-1.0), ..request() }), "0.01");
     }
 
     #[test]

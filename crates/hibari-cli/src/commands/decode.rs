@@ -36,7 +36,7 @@ pub(crate) fn run(args: &Args, output: Output) -> Result<(), Failure> {
         return Err(PipelineError::OtherModel { path: args.latents.clone() }.into());
     }
     let mut watch = Watch { output, grounding: None, is_saved: true, bar: None };
-    let clip = hibari_pipeline::decode(&latents, model.as_ref(), &mut |progress| {
+    let clip = hibari_pipeline::decode(&latents, model.as_ref(), None, &mut |progress| {
         watch.tell(progress);
         cancel::flow()
     })?;

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use hibari_eval::measures::{Block, worst_blocks};
 use hibari_eval::{Bar, Clips, Judge, Row, Summary, Unit, evaluate};
 use hibari_media::{Frame, contact_sheet, save_still};
-use hibari_pipeline::{Generator, Request};
+use hibari_pipeline::{Generator, Progress, Request};
 use hibari_weights::WeightIndex;
 use hibari_world::clip::ClipRenderer;
 use hibari_world::{ClipForm, Detail, Script};
@@ -102,10 +102,9 @@ pub(crate) fn run(args: &Args, output: Output) -> Result<(), Failure> {
             prompt: caption,
             seed: script.seed,
             size: Some((FORM.width as usize, FORM.height as usize)),
-            seconds: None,
-            fps: None,
             steps: args.steps,
             guidance: args.guidance,
+            ..Request::default()
         };
         let frames = frames_of(&request, model.borrow_mut().as_mut())?;
         bar.set(idx + 1, prompts.len());
@@ -142,7 +141,8 @@ fn frames_of(request: &Request, model: &mut dyn Generator) -> Result<Vec<Frame>,
         )
     })?;
     let path = aside.path();
-    let clip = hibari_pipeline::generate(request, model, path, &mut |_progress| cancel::flow())?;
+    let mut goes_on = |_progress: Progress<'_>| cancel::flow();
+    let clip = hibari_pipeline::generate(request, model, path, None, &mut goes_on)?;
     Ok(clip.frames)
 }
 

@@ -1,10 +1,13 @@
 //! `hibari generate`: a prompt to a video file.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
+use clap::ValueEnum;
 use hibari_media::Provenance;
-use hibari_pipeline::{Clip, Generator, Made, Progress, Request, StageSecs, Understood};
+use hibari_pipeline::{Clip, Generator, Made, Pixels, Progress, Request, StageSecs, Understood};
+use hibari_weights::{StoredTensor, write_safetensors};
 use hibari_world::Grounding;
 use serde::Serialize;
 use tempfile::TempPath;
@@ -25,19 +28,23 @@ Examples:
   hibari generate \"a woman in a long red dress walks down a neon street at night, the ground is wet\"
   hibari generate \"a blue ball bounces on a table\" --size 192x192 --seconds 2 --seed 3 --out ball.mp4
   hibari generate \"a dog runs in the park\" --steps 12 --sheet dog.png    (faster, and a sheet of frames)
-  hibari generate \"a car drives by\" --json | jq .path")]
+  hibari generate \"a car drives by\" --json | jq .path
+  hibari generate \"a cat on a roof\" --model Wan2.1-T2V-1.3B-Diffusers --frames 33 --size 480x272")]
 pub(crate) struct Args {
     /// What to show, in free English
     prompt: String,
     /// Another number, another video of the same text
     #[arg(long, value_name = "N", default_value_t = 0)]
     seed: u64,
-    /// Width and height in pixels [default: 256x144]
+    /// Width and height in pixels [default: the model's, 256x144 of the embedded one]
     #[arg(long, value_name = "WxH", value_parser = args::size)]
     size: Option<(usize, usize)>,
     /// Length [default: the longest that the model makes]
     #[arg(long, value_name = "S", allow_negative_numbers = true)]
     seconds: Option<f64>,
+    /// Length in frames, in place of the seconds
+    #[arg(long, value_name = "N", conflicts_with = "seconds")]
+    frames: Option<usize>,
     /// Frames a second [default: the model's]
     #[arg(long, value_name = "N")]
     fps: Option<u32>,
@@ -47,9 +54,23 @@ pub(crate) struct Args {
     /// How strictly to follow the text; 1 is loosest and takes half the time [default: the model's]
     #[arg(long, value_name = "W", allow_negative_numbers = true)]
     guidance: Option<f64>,
-    /// Weights to use in place of the embedded ones
-    #[arg(long, value_name = "FILE", env = "HIBARI_MODEL")]
+    /// A picture that the video begins with, for models that take one: PNG or WebP
+    #[arg(long, value_name = "FILE.png")]
+    image: Option<PathBuf>,
+    /// How many of the steps are at high noise [default: the model's]
+    #[arg(long, value_name = "S", allow_negative_numbers = true)]
+    shift: Option<f64>,
+    /// What the video should not show, for models that listen [default: the model's]
+    #[arg(long, value_name = "TEXT")]
+    negative: Option<String>,
+    /// A model in place of the embedded one: a file, or a folder of a published model
+    #[arg(long, value_name = "PATH", env = "HIBARI_MODEL")]
     model: Option<PathBuf>,
+    /// How published models multiply; the embedded one has its own way
+    #[arg(long, value_name = "TYPE", default_value = "f32")]
+    dtype: Dtype,
+    #[command(flatten)]
+    given: Given,
     #[command(flatten)]
     files: Files,
     /// Also keep the latents, which `hibari decode` makes a video of
@@ -58,6 +79,28 @@ pub(crate) struct Args {
     /// Print what was made as one JSON object on stdout
     #[arg(long)]
     json: bool,
+}
+
+/// How models multiply.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Dtype {
+    /// 32-bit floats
+    F32,
+}
+
+/// What to compare with other programs by.
+#[derive(Debug, clap::Args)]
+#[command(next_help_heading = "To compare with other programs, number by number")]
+struct Given {
+    /// Noise to begin with: `latents`, [1, C, f, h, w]
+    #[arg(long, value_name = "FILE.safetensors")]
+    noise: Option<PathBuf>,
+    /// The encoded prompt: `prompt_embeds` and `negative_prompt_embeds`, [1, L, D]
+    #[arg(long, value_name = "FILE.safetensors")]
+    prompt_embeds: Option<PathBuf>,
+    /// Also keep the frames before any rounding: `frames`, [1, 3, F, H, W] in [-1, 1]
+    #[arg(long, value_name = "FILE.safetensors")]
+    save_frames: Option<PathBuf>,
 }
 
 /// What `--json` prints.
@@ -104,22 +147,35 @@ pub(crate) fn run(args: &Args, output: Output) -> Result<(), Failure> {
         seed: args.seed,
         size: args.size,
         seconds: args.seconds,
+        frames: args.frames,
         fps: args.fps,
         steps: args.steps,
         guidance: args.guidance,
+        shift: args.shift,
+        negative: args.negative.clone(),
+        image: args.image.clone(),
+        noise: args.given.noise.clone(),
+        states: args.given.prompt_embeds.clone(),
     };
+    let Dtype::F32 = args.dtype;
 
     let aside = Aside::new(args.save_latents.as_deref())?;
     let mut watch = Watch { output, grounding: None, is_saved: false, bar: None };
-    let made = hibari_pipeline::generate(&request, model.as_mut(), &aside.path, &mut |progress| {
+    let mut pixels = Pixels::default();
+    let kept = args.given.save_frames.is_some().then_some(&mut pixels);
+    let mut tell = |progress: Progress<'_>| {
         watch.tell(progress);
         cancel::flow()
-    });
+    };
+    let made = hibari_pipeline::generate(&request, model.as_mut(), &aside.path, kept, &mut tell);
     let is_saved = watch.is_saved;
     let grounding = watch.grounding.take();
     drop(watch);
     let write = Instant::now();
     let clip = made.map_err(Failure::from).and_then(|clip| {
+        if let Some(path) = &args.given.save_frames {
+            save_frames(path, &pixels)?;
+        }
         targets.write(&clip, &provenance(&clip.made))?;
         Ok(clip)
     });
@@ -136,11 +192,18 @@ pub(crate) fn run(args: &Args, output: Output) -> Result<(), Failure> {
     if args.json {
         let StageSecs { understand, denoise, decode } = clip.secs;
         let write = write.elapsed().as_secs_f64();
-        let grounding = grounding.expect("a video was made, so the prompt was understood");
+        let grounding = grounding.unwrap_or_default();
         let seconds = Seconds { load, understand, denoise, decode, write, total };
         output.json(&report(&targets, &clip, &grounding, model.as_ref(), seconds))?;
     }
     Ok(())
+}
+
+/// Writes frames as videos are laid out elsewhere.
+fn save_frames(path: &Path, pixels: &Pixels) -> Result<(), Failure> {
+    let (dims, values) = pixels.by_channel();
+    let tensor = StoredTensor::from_f32("frames", &dims, &values);
+    Ok(write_safetensors(path, &[tensor], &BTreeMap::new())?)
 }
 
 /// What made the file.

@@ -4,6 +4,7 @@
 
 mod failures;
 mod runs;
+mod wan;
 
 use std::collections::BTreeMap;
 use std::fs;

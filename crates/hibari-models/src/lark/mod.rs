@@ -12,7 +12,7 @@ use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use burn::tensor::{Device, Tensor, TensorData};
-use hibari_diffusion::{Latent, Sigma};
+use hibari_diffusion::{Latent, Method, Sigma};
 use hibari_ops::device;
 
 use self::config::{AeConfig, CELL_PX, DitConfig, FPS, FRAMES};
@@ -40,6 +40,12 @@ pub struct Cond {
     layout: Layout,
 }
 
+/// Noise levels between which guidance acts: above, it narrows what is drawn; below, it costs and changes little.
+///
+/// # Source
+/// Kynkäänniemi et al. 2404.07724.
+const GUIDED: (f64, f64) = (0.1, 0.8);
+
 impl Lark {
     /// A model from its parts.
     pub fn new(parts: Parts, encoder: Arc<MiniLm>) -> Self {
@@ -47,14 +53,22 @@ impl Lark {
             family: "lark",
             preset: parts.preset.clone(),
             sizes: vec![(256, 144), (144, 256), (192, 192)],
+            side_step: None,
             fps: FPS,
             channels: parts.ae_config.channels,
             cell_px: CELL_PX,
+            first_frames: FRAMES,
             frames_per_latent: FRAMES,
+            usual_window: 12,
             max_window: 12,
             steps: 16,
             guidance: 2.5,
+            guided: GUIDED,
+            negative: String::new(),
             shift: 1.0,
+            method: Method::DpmPp2M,
+            takes_first_frame: false,
+            is_grounded: true,
         };
         Self { spec, parts, encoder, device: device() }
     }

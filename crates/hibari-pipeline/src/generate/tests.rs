@@ -1,8 +1,11 @@
 //! The loop on a model of a few lines, so that what it returns is known in closed form.
 
+use std::collections::BTreeMap;
+
 use burn::tensor::Tensor;
-use hibari_diffusion::Step;
+use hibari_diffusion::{Method, NoisePlan, Step};
 use hibari_models::Window;
+use hibari_weights::{StoredTensor, write_safetensors};
 use hibari_world::NearestWord;
 
 use super::*;
@@ -19,14 +22,22 @@ impl Flat {
             family: "flat",
             preset: "flat".into(),
             sizes: vec![(64, 32), (32, 64)],
+            side_step: None,
             fps: 12,
             channels: 2,
             cell_px: 16,
+            first_frames: 4,
             frames_per_latent: 4,
+            usual_window: 3,
             max_window: 3,
             steps: 5,
             guidance: 2.0,
+            guided: (0.1, 0.8),
+            negative: String::new(),
             shift: 1.0,
+            method: Method::DpmPp2M,
+            takes_first_frame: false,
+            is_grounded: true,
         };
         Self { spec, value }
     }
@@ -47,14 +58,16 @@ impl Generator for Flat {
 
     fn denoise(
         &mut self,
-        text: &TimedText,
+        told: &Told,
         window: &Window,
         start: Latent,
         plan: &NoisePlan,
         guidance: &Guidance,
         progress: &mut dyn FnMut(Step) -> ControlFlow<()>,
     ) -> Result<Latent, PipelineError> {
-        assert!(text.joined().contains("dog") && guidance.weight == 2.0);
+        let Told::Text { positive, negative } = told else { panic!("{told:?}") };
+        assert!(positive.joined().contains("dog") && negative.joined().is_empty());
+        assert_eq!(guidance.weight, 2.0);
         assert_eq!((plan.n_frames(), plan.at(0)[0], plan.at(plan.n_steps())[0]), (2, 1.0, 0.0));
         assert_eq!((window.size, window.times.as_slice()), ((32, 64), &[0.0, 1.0][..]));
         assert_eq!(start.video.dims(), [1, 2, 2, 4, 2]);
@@ -64,6 +77,10 @@ impl Generator for Flat {
             }
         }
         Ok(Latent { video: start.video.zeros_like() + self.value })
+    }
+
+    fn encode(&self, _frames: &[Frame]) -> Tensor<5> {
+        unreachable!("it takes no picture")
     }
 
     fn round_trip(&self, frames: &[Frame]) -> Result<Vec<Frame>, PipelineError> {
@@ -88,16 +105,16 @@ fn request() -> Request {
         seed: 4,
         size: Some((32, 64)),
         seconds: Some(0.67),
-        fps: None,
-        steps: None,
-        guidance: None,
+        ..Request::default()
     }
 }
 
 /// What was told, and the result; stops at the `stop`-th telling.
 fn run(value: f32, aside: &Path, stop: usize) -> (Vec<&'static str>, Result<Clip, PipelineError>) {
     let mut told = Vec::new();
-    let clip = generate(&request(), &mut Flat::new(value), aside, &mut |progress| {
+    let mut pixels = Pixels::default();
+    let model = &mut Flat::new(value);
+    let clip = generate(&request(), model, aside, Some(&mut pixels), &mut |progress| {
         told.push(match progress {
             Progress::Understood(_) => "understood",
             Progress::Denoised { .. } => "denoised",
@@ -106,6 +123,11 @@ fn run(value: f32, aside: &Path, stop: usize) -> (Vec<&'static str>, Result<Clip
         });
         if told.len() == stop { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     });
+    if clip.is_ok() {
+        let (dims, values) = pixels.by_channel();
+        assert_eq!(dims, [1, 3, 8, 64, 32]);
+        assert!(values.len() == 3 * 8 * 64 * 32 && values.iter().all(|&v| v == values[0]));
+    }
     (told, clip)
 }
 
@@ -120,7 +142,8 @@ fn frames_come_out_and_again_from_the_latents_aside() {
     assert_eq!((clip.fps, clip.made.seed, clip.made.model_sha256.as_str()), (12, 4, "f1a7"));
 
     let latents = Latents::open(&aside).unwrap();
-    let again = decode(&latents, &Flat::new(0.0), &mut |_| ControlFlow::Continue(())).unwrap();
+    let again = decode(&latents, &Flat::new(0.0), None, &mut |_| ControlFlow::Continue(()));
+    let again = again.unwrap();
     assert_eq!((again.frames, again.made), (clip.frames, clip.made));
 }
 
@@ -157,9 +180,24 @@ fn latents_that_cannot_be_kept_do_not_stop_the_work() {
 fn noise_depends_on_the_seed_alone() {
     let plan = request().plan(&Flat::new(0.0).spec).unwrap();
     let values = |seed| -> Vec<f32> {
-        let latent = noise(seed, &Flat::new(0.0).spec, &plan);
+        let request = Request { seed, ..request() };
+        let latent = noise(&request, &Flat::new(0.0).spec, &plan).unwrap();
         latent.video.into_data().try_into_vec().unwrap()
     };
     assert_eq!(values(1), values(1));
     assert_ne!(values(1), values(2));
+
+    // Or it comes from a file, if that has the right shape.
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("noise.safetensors");
+    let write = |shape: &[usize]| {
+        let values: Vec<f32> = (0..shape.iter().product()).map(|i| i as f32).collect();
+        let tensor = StoredTensor::from_f32("latents", shape, &values);
+        write_safetensors(&path, &[tensor], &BTreeMap::new()).unwrap();
+        let request = Request { noise: Some(path.clone()), ..request() };
+        noise(&request, &Flat::new(0.0).spec, &plan)
+    };
+    let given = write(&[1, 2, 2, 4, 2]).unwrap().video.into_data().try_into_vec::<f32>().unwrap();
+    assert_eq!(given[31], 31.0);
+    assert!(write(&[1, 2, 2, 2, 4]).is_err());
 }

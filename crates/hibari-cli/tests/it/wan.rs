@@ -1,0 +1,130 @@
+//! A published model in a folder, tiny and with random weights: run as anyone would to compare it with another program.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
+
+use burn::tensor::Device;
+use hibari_models::wan::DitConfig;
+use hibari_models::wan::vae::{Vae, VaeConfig, VaeVersion};
+use hibari_weights::{Checkpoint, StoredTensor, write_safetensors};
+use hibari_world::random::Random;
+
+use crate::{Outcome, Place};
+
+const TEXTS: [(&str, &str); 4] = [
+    ("model_index.json", r#"{"_class_name": "WanPipeline"}"#),
+    (
+        "transformer/config.json",
+        r#"{"num_attention_heads": 2, "attention_head_dim": 20, "in_channels": 16, "out_channels": 16, "text_dim": 24,
+            "freq_dim": 32, "ffn_dim": 72, "num_layers": 2}"#,
+    ),
+    ("vae/config.json", r#"{"base_dim": 4, "z_dim": 16}"#),
+    (
+        "scheduler/scheduler_config.json",
+        r#"{"_class_name": "UniPCMultistepScheduler", "flow_shift": 3.0}"#,
+    ),
+];
+
+fn write_tensors(path: &Path, layout: &[(String, Vec<usize>)]) {
+    let stored: Vec<StoredTensor> = layout
+        .iter()
+        .map(|(name, shape)| {
+            let mut random = Random::new(1, name);
+            let values: Vec<f32> =
+                (0..shape.iter().product()).map(|_| random.range(-0.2, 0.2)).collect();
+            StoredTensor::from_f32(name, shape, &values)
+        })
+        .collect();
+    write_safetensors(path, &stored, &BTreeMap::new()).unwrap();
+}
+
+/// Writes the model's folder `wan`, and `noise.safetensors` and `text.safetensors` beside it.
+fn place_with_wan() -> Place {
+    let place = Place::new();
+    let folder = place.path("wan");
+    for (name, text) in TEXTS {
+        fs::create_dir_all(folder.join(name).parent().unwrap()).unwrap();
+        fs::write(folder.join(name), text).unwrap();
+    }
+    let dit = DitConfig {
+        heads: 2,
+        d_head: 20,
+        ffn: 72,
+        layers: 2,
+        text_width: 24,
+        time_features: 32,
+        ..DitConfig::t2v_1_3b()
+    };
+    let vae = VaeConfig { version: VaeVersion::V21, encoder_base: 4, decoder_base: 4 };
+    write_tensors(&folder.join("transformer/model.safetensors"), &dit.tensors());
+    let layout = Vae::new(vae, &Device::flex()).layout();
+    write_tensors(&folder.join("vae/model.safetensors"), &layout);
+    let named = |name: &str, shape: &[usize]| (name.to_owned(), shape.to_vec());
+    write_tensors(&place.path("noise.safetensors"), &[named("latents", &[1, 16, 3, 4, 6])]);
+    let states = ["prompt_embeds", "negative_prompt_embeds"].map(|name| named(name, &[1, 7, 24]));
+    write_tensors(&place.path("text.safetensors"), &states);
+    place
+}
+
+fn generate(place: &Place, size: &str, args: &[&str]) -> Outcome {
+    let usual = ["generate", "a cat", "--model", "wan", "--size", size, "--steps", "2", "--quiet"];
+    place.run(&[&usual, args].concat())
+}
+
+#[test]
+fn latents_and_frames_can_be_compared_with_other_programs() {
+    let place = place_with_wan();
+    let given = ["--noise", "noise.safetensors", "--prompt-embeds", "text.safetensors"];
+    let keep = ["--save-latents", "latents.safetensors", "--save-frames", "frames.safetensors"];
+    let rest = ["--frames", "9", "--guidance", "3", "--dtype", "f32", "--out", "a.mp4", "--force"];
+    let run = |threads: &str| {
+        let args = [&given[..], &keep, &rest, &["--threads", threads]].concat();
+        let outcome = generate(&place, "48x32", &args);
+        assert_eq!(outcome.code, Some(0), "{outcome:?}");
+        ["latents.safetensors", "frames.safetensors", "a.mp4"]
+            .map(|name| fs::read(place.path(name)).unwrap())
+    };
+    assert!(run("1") == run("2"), "the number of threads changes no bit");
+
+    let open = |name: &str| Checkpoint::open(&place.path(name)).unwrap();
+    let latents = open("latents.safetensors");
+    assert_eq!(latents.shape("latents"), Some(&[1, 16, 3, 4, 6][..]));
+    let frames = open("frames.safetensors");
+    assert_eq!(frames.shape("frames"), Some(&[1, 3, 9, 32, 48][..]));
+    let values = frames.tensor_f32("frames").unwrap();
+    assert!(values.iter().all(|value| (-1.0..=1.0).contains(value)));
+
+    let again = ["decode", "latents.safetensors", "--model", "wan", "--out", "again.mp4"];
+    assert_eq!(place.run(&again).code, Some(0));
+    let [first, again] = ["a.mp4", "again.mp4"].map(|name| fs::read(place.path(name)).unwrap());
+    assert!(first == again, "kept latents give the same video");
+}
+
+#[test]
+fn what_does_not_fit_is_told_in_a_sentence() {
+    let place = place_with_wan();
+    let sized = |size: &str, args: &[&str], sentence: &str, hint: &str| {
+        let outcome = generate(&place, size, args);
+        let said = outcome.stderr.contains(sentence) && outcome.stderr.contains(hint);
+        assert!(outcome.code == Some(2) && said, "{outcome:?}");
+        assert_eq!(outcome.stderr.lines().count(), 2, "{outcome:?}");
+        assert_eq!(place.files(), ["noise.safetensors", "text.safetensors", "wan"]);
+    };
+    let refused = |args: &[&str], sentence: &str, hint: &str| sized("48x32", args, sentence, hint);
+    let text = ["--prompt-embeds", "text.safetensors"];
+    let with_text = |args: &[&'static str]| [&text, args].concat();
+    refused(&[], "no text encoder", "--prompt-embeds");
+    refused(&with_text(&["--frames", "8"]), "frames `8`", "`9`");
+    sized("50x32", &text, "size `50x32`", "`48x32`");
+    refused(&with_text(&["--noise", "text.safetensors"]), "latents", "");
+    let longer = ["--noise", "noise.safetensors", "--frames", "13"];
+    refused(&with_text(&longer), "latents", "");
+
+    let weights = place.path("wan/transformer/model.safetensors");
+    let whole = fs::read(&weights).unwrap();
+    fs::write(&weights, &whole[..whole.len() - 5]).unwrap();
+    refused(&text, "wan/transformer/model.safetensors", "");
+    fs::rename(&weights, place.path("wan/transformer/model.bin")).unwrap();
+    refused(&text, "wan/transformer/model.bin", "pickle_to_safetensors.py");
+}
