@@ -116,8 +116,8 @@ fn diffusion_and_models(repository: &Repository) -> Vec<String> {
             for rest in code.split("hibari_diffusion::").skip(1) {
                 let used = rest.strip_prefix('{').and_then(|list| list.split('}').next());
                 let used = used.unwrap_or_else(|| words(rest).next().unwrap_or(""));
-                let others =
-                    words(used).filter(|word| !["Latent", "Sigma", "self", "as"].contains(word));
+                let types = ["Latent", "Sigma", "Method", "self", "as"];
+                let others = words(used).filter(|word| !types.contains(word));
                 found.extend(others.map(|other| format!("`{name}` uses `{other}` of diffusion")));
             }
         }
