@@ -60,7 +60,7 @@ pub(crate) struct Global {
 /// What to do.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    Generate(generate::Args),
+    Generate(Box<generate::Args>),
     Decode(decode::Args),
     World(world::Args),
     Train(train::Args),

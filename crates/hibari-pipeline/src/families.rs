@@ -29,6 +29,7 @@ pub enum Source {
 
 /// What a model is told to show, and not to.
 #[derive(Clone, Debug)]
+#[expect(clippy::large_enum_variant, reason = "there is one of it at a time")]
 pub enum Told {
     /// In words.
     Text {

@@ -84,8 +84,8 @@ pub(crate) fn run(args: &Args, output: Output) -> Result<(), Failure> {
         for isa in Isa::ALL.into_iter().filter(|&isa| isa <= best && isa.is_available()) {
             isa::limit(isa);
             let rows = measure(runs);
-            let rows = rows.iter().filter(|row| row.op.starts_with(&args.kernel));
-            rows.map(|row| show(isa, row)).collect::<Result<(), _>>()?;
+            let mut wanted = rows.iter().filter(|row| row.op.starts_with(&args.kernel));
+            wanted.try_for_each(|row| show(isa, row))?;
         }
         isa::limit(best);
     }
