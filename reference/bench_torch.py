@@ -42,7 +42,7 @@ class ResBlock(nn.Module):
 class Decoder(nn.Module):
     """The decoder of lark-ae: neighbours in time, three stages, pixel shuffles with repeated channels."""
 
-    def __init__(self, channels=32, widths=(352, 224, 96), blocks=(3, 3, 1)):
+    def __init__(self, channels=32, widths=(384, 192, 96), blocks=(3, 3, 1)):
         super().__init__()
         self.start = nn.Conv2d(3 * channels, widths[0], 1)
         self.up = nn.ModuleList(nn.Conv2d(widths[i], 4 * widths[i + 1], 1) for i in range(2))

@@ -117,14 +117,17 @@ fn attended(
     (seconds, 4.0 * (batch * n_heads * tokens * tokens * d_head) as f64)
 }
 
+/// An autoencoder of the size of the design's; its widths are multiples of their neighbours', as hibari's are.
+const AE: AeConfig = AeConfig {
+    channels: 32,
+    encoder: [64, 128, 256],
+    encoder_blocks: [2, 2, 2],
+    decoder: [384, 192, 96],
+    decoder_blocks: [3, 3, 1],
+};
+
 fn decode(runs: usize) -> (Vec<f64>, f64) {
-    let config = AeConfig {
-        channels: 32,
-        encoder: [64, 160, 320],
-        encoder_blocks: [2, 2, 2],
-        decoder: [352, 224, 96],
-        decoder_blocks: [3, 3, 1],
-    };
+    let config = AE;
     let ae = initialise(Ae::new(&config, &device()), &Ae::gain, &mut |_, n| ramp(n));
     let (_, flops) = Ae::flops(&config, 256 * 144);
     let latents = TensorData::new(ramp(12 * 9 * 16 * 32), [1, 12, 9, 16, 32]);
@@ -228,5 +231,15 @@ impl Stage for LarkStep {
 
     fn config(&self) -> String {
         format!("{:?}", self.config)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_autoencoder_can_be() {
+        assert_eq!(AE.fault(), None);
     }
 }
