@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Parser, Subcommand, ValueEnum};
 use hibari_kernels::isa::Isa;
+use hibari_models::source::{LoraFile, Residency, Settings};
 use hibari_ops::device::DeviceKind;
 
 use crate::commands::{bench, decode, doctor, eval, generate, train, world};
@@ -87,6 +88,60 @@ pub(crate) struct Files {
     pub(crate) force: bool,
 }
 
+/// The model of a video.
+#[derive(Debug, clap::Args)]
+#[command(next_help_heading = "The model")]
+pub(crate) struct Model {
+    /// A model in place of the embedded one: a file, or a folder of a published model
+    #[arg(long, value_name = "PATH", env = "HIBARI_MODEL")]
+    pub(crate) model: Option<PathBuf>,
+    /// More files or folders of a published model, which say themselves what they are; may be repeated
+    #[arg(long = "with", value_name = "PATH")]
+    more: Vec<PathBuf>,
+    /// A LoRA to merge into a published model, and how strongly [default: 1]; may be repeated
+    #[arg(long = "lora", value_name = "FILE[=STRENGTH]", value_parser = lora)]
+    loras: Vec<LoraFile>,
+    /// What published models hold and multiply; the embedded one has its own way
+    #[arg(long, value_name = "TYPE", default_value = "bf16")]
+    dtype: Dtype,
+    /// Leave the weights of a published model in their files, for models larger than the memory: slower, the same video
+    #[arg(long, conflicts_with = "dtype")]
+    stream_weights: bool,
+}
+
+impl Model {
+    /// How to load it.
+    pub(crate) fn settings(&self) -> Settings {
+        let residency = match (self.stream_weights, self.dtype) {
+            (true, _) => Residency::Streamed,
+            (false, Dtype::Bf16) => Residency::Bf16,
+            (false, Dtype::F32) => Residency::F32,
+        };
+        Settings { residency, more: self.more.clone(), loras: self.loras.clone() }
+    }
+}
+
+/// What models hold and multiply.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Dtype {
+    /// 16-bit floats, summed in 32 bits: twice as fast, half the memory
+    Bf16,
+    /// 32-bit floats, to compare with other programs
+    F32,
+}
+
+/// Reads `style.safetensors=0.8`.
+fn lora(text: &str) -> Result<LoraFile, String> {
+    let (path, strength) = match text.rsplit_once('=') {
+        None => (text, Ok(1.0)),
+        Some((path, strength)) => (path, strength.parse::<f32>()),
+    };
+    match strength {
+        Ok(strength) if strength.is_finite() => Ok(LoraFile { path: path.into(), strength }),
+        _ => Err("write the file and a number, such as style.safetensors=0.8".to_owned()),
+    }
+}
+
 /// An instruction set, as it is named on the command line.
 #[derive(Clone, Copy, Debug, ValueEnum)]
 pub(crate) enum IsaLimit {
@@ -161,6 +216,16 @@ mod tests {
     #[test]
     fn the_command_line_is_consistent() {
         Args::command().debug_assert();
+    }
+
+    #[test]
+    fn loras_have_a_strength() {
+        let read = |text| lora(text).map(|lora| (lora.path, lora.strength));
+        assert_eq!(read("a.safetensors"), Ok(("a.safetensors".into(), 1.0)));
+        assert_eq!(read("a=b.safetensors=-0.5"), Ok(("a=b.safetensors".into(), -0.5)));
+        for text in ["a=", "a=x", "a=nan", "a=inf"] {
+            assert!(read(text).is_err(), "{text}");
+        }
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use hibari_models::source::Settings;
 use hibari_pipeline::{Generator, Source};
 use hibari_weights::{WeightIndex, WeightsError};
 
@@ -27,10 +28,10 @@ pub(crate) fn lark() -> Result<WeightIndex, WeightsError> {
 }
 
 /// Loads the model at `path`, or else the embedded one.
-pub(crate) fn load(path: Option<&Path>) -> Result<Box<dyn Generator>, Failure> {
+pub(crate) fn load(path: Option<&Path>, settings: Settings) -> Result<Box<dyn Generator>, Failure> {
     let source = match path {
-        Some(path) => Source::open(path)?,
-        None => Source::File(lark()?),
+        Some(path) => Source::open(path, settings)?,
+        None => Source::Own(lark()?),
     };
     Ok(hibari_pipeline::load(&source, &minilm()?)?)
 }

@@ -54,9 +54,9 @@ pub fn denoise(
         let sigma = Sigma { video: row(from), time: row(plan.times_at(step)) };
         let highest = from.iter().copied().fold(0.0, f64::max);
         let mut clean = predict(z.clone(), sigma.clone(), Branch::Positive).video;
-        if guidance.applies(highest) {
+        if let Some(weight) = guidance.at(highest) {
             let negative = predict(z.clone(), sigma, Branch::Negative).video;
-            clean = negative.clone() + (clean - negative) * guidance.weight;
+            clean = negative.clone() + (clean - negative) * weight;
         }
         z.video = solver.step(z.video, clean, from, to);
         if progress(Step { done: step + 1, of: plan.n_steps() }).is_break() {

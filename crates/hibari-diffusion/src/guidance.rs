@@ -17,6 +17,8 @@ pub enum Branch {
 pub struct Guidance {
     /// 1 asks for the positive branch only.
     pub weight: f64,
+    /// Another weight for noise levels below some one: the level, and that weight.
+    pub low: Option<(f64, f64)>,
     /// Guided only while the highest level of the call lies strictly above this.
     pub from: f64,
     /// Guided only while the highest level of the call lies at or below this.
@@ -24,8 +26,12 @@ pub struct Guidance {
 }
 
 impl Guidance {
-    /// Whether a call whose highest noise level is `sigma` needs the negative branch.
-    pub fn applies(&self, sigma: f64) -> bool {
-        self.weight > 1.0 && sigma > self.from && sigma <= self.to
+    /// The weight at a call whose highest noise level is `sigma`, if that needs the negative branch.
+    pub fn at(&self, sigma: f64) -> Option<f64> {
+        let weight = match self.low {
+            Some((below, weight)) if sigma < below => weight,
+            _ => self.weight,
+        };
+        (weight > 1.0 && sigma > self.from && sigma <= self.to).then_some(weight)
     }
 }

@@ -5,6 +5,7 @@
 
 pub mod lark;
 pub mod layers;
+pub mod source;
 pub mod text;
 pub mod wan;
 
@@ -47,6 +48,8 @@ pub struct ModelSpec {
     pub steps: usize,
     /// Guidance weight.
     pub guidance: f64,
+    /// For a model that has another expert for low noise: when, and how it is guided.
+    pub low_noise: Option<LowNoise>,
     /// Noise levels between which guidance acts, see [`hibari_diffusion::Guidance`].
     pub guided: (f64, f64),
     /// What videos should not show; empty for a model whose negative branch has no text.
@@ -59,6 +62,15 @@ pub struct ModelSpec {
     pub takes_first_frame: bool,
     /// Whether it wants prompts in the words of the simulated world.
     pub is_grounded: bool,
+}
+
+/// The part of denoising that an expert of its own does.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct LowNoise {
+    /// It works below this noise level.
+    pub below: f64,
+    /// Guidance weight there.
+    pub guidance: f64,
 }
 
 impl ModelSpec {

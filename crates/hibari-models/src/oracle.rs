@@ -3,7 +3,12 @@
 //! A parity test fills a tiny model by [`fill`], feeds it [`uni`], and compares a [`Summary`] of the output with the
 //! figures that the original library printed. Nothing is stored but those figures.
 
+use std::sync::Mutex;
+
 use sha2::{Digest, Sha256};
+
+use crate::ModelError;
+use crate::source::TensorSource;
 
 /// How far a figure may be from the printed one, which has six digits.
 const TOLERANCE: f64 = 2e-6;
@@ -57,6 +62,27 @@ fn offset_and_scale(name: &str, shape: &[usize]) -> (f32, f32) {
         _ => 1.0,
     };
     (0.0, ((3.0 / fan_in as f64).sqrt() * gain) as f32)
+}
+
+/// The weights of a layout, all made by the formula; it keeps what it was asked for.
+pub(crate) struct Formula {
+    layout: Vec<(String, Vec<usize>)>,
+    pub(crate) asked: Mutex<Vec<(String, Vec<usize>)>>,
+}
+
+impl Formula {
+    pub(crate) fn of(layout: &[(String, Vec<usize>)]) -> Self {
+        Self { layout: layout.to_vec(), asked: Mutex::default() }
+    }
+}
+
+impl TensorSource for Formula {
+    fn tensor(&self, name: &str, shape: &[usize]) -> Result<Vec<f32>, ModelError> {
+        let tensor = (name.to_owned(), shape.to_vec());
+        assert!(self.layout.contains(&tensor), "`{name}` with {shape:?} is not in the layout");
+        self.asked.lock().unwrap().push(tensor);
+        Ok(fill(name, shape))
+    }
 }
 
 /// The first 12 digits of the SHA-256 of all weights' little-endian bytes, in the order of their names.

@@ -48,6 +48,12 @@ pub enum PipelineError {
         /// The file.
         path: PathBuf,
     },
+    /// More files were given for a model that is in one.
+    #[error("`{}` is a whole model, which takes no other files", path.display())]
+    Settings {
+        /// The model.
+        path: PathBuf,
+    },
     /// The model refuses.
     #[error(transparent)]
     Model(#[from] ModelError),
@@ -100,6 +106,7 @@ impl PipelineError {
                 let known: Vec<&str> = crate::FAMILIES.iter().map(|family| family.id).collect();
                 format!("use weights of one of these families: {}", known.join(", "))
             }
+            Self::Settings { .. } => "leave out `--with` and `--lora`".into(),
             Self::Model(ModelError::Request { hint, .. }) => hint.clone(),
             Self::Model(ModelError::Weights(error)) | Self::Weights(error) => error.hint().into(),
             Self::Latents { .. } => "use a file that `hibari generate` left behind".into(),

@@ -8,10 +8,11 @@ use burn::tensor::Tensor;
 use hibari_diffusion::{Branch, Guidance, Latent, NoisePlan, Step};
 use hibari_media::Frame;
 use hibari_models::lark::{self, Lark};
+use hibari_models::source::Settings;
 use hibari_models::text::{MiniLm, Names};
 use hibari_models::wan;
 use hibari_models::{ModelError, ModelSpec, TimedText, VideoModel, Window};
-use hibari_weights::WeightIndex;
+use hibari_weights::{Checkpoint, WeightIndex, WeightsError};
 use hibari_world::NearestWord;
 use hibari_world::grounding::known_names;
 
@@ -22,9 +23,14 @@ use crate::pixels::{frame_from_pixels, pixels_from_frames};
 #[derive(Debug)]
 pub enum Source {
     /// A file that hibari wrote.
-    File(WeightIndex),
-    /// A folder with a file or more for each part.
-    Folder(PathBuf),
+    Own(WeightIndex),
+    /// A file that others wrote, or a folder with a file or more for each part.
+    Published {
+        /// Where it is.
+        path: PathBuf,
+        /// What belongs to it, and how it is loaded.
+        settings: Settings,
+    },
 }
 
 /// What a model is told to show, and not to.
@@ -64,18 +70,19 @@ pub struct Family {
 pub static FAMILIES: &[Family] = &[
     Family {
         id: "lark",
-        matches: |source| matches!(source, Source::File(index) if lark::matches(index)),
+        matches: |source| matches!(source, Source::Own(index) if lark::matches(index)),
         load: |source, text| {
-            let index = source.file()?;
+            let index = source.own()?;
             let model = Lark::new(lark::load(index)?, Arc::new(MiniLm::load(text)?));
             Ok(erase(model, Some(Lark::text_encoder), index.hash()))
         },
     },
     Family {
         id: "wan",
-        matches: |source| matches!(source, Source::Folder(folder) if wan::matches(folder)),
+        matches: |source| matches!(source, Source::Published { path, .. } if wan::matches(path)),
         load: |source, _text| {
-            let model = wan::load(source.path(), &hibari_models::device())?;
+            let (path, settings) = source.published()?;
+            let model = wan::load(path, settings, &hibari_models::device())?;
             let sha256 = model.fingerprint().to_owned();
             Ok(erase(model, None, &sha256))
         },
@@ -83,34 +90,56 @@ pub static FAMILIES: &[Family] = &[
 ];
 
 impl Source {
-    /// Opens a file or a folder.
+    /// Opens a file or a folder; the settings are for those that others wrote.
     ///
     /// # Errors
-    /// if it is a file that cannot be read, is damaged, or was not written by hibari
-    pub fn open(path: &Path) -> Result<Self, PipelineError> {
-        if path.is_dir() {
-            return Ok(Self::Folder(path.to_path_buf()));
+    /// if it is a file that cannot be read or is damaged, or was written by hibari and the settings name more files
+    pub fn open(path: &Path, settings: Settings) -> Result<Self, PipelineError> {
+        if !path.is_dir() && !is_gguf(path) {
+            match WeightIndex::open(path) {
+                Ok(index) if settings.more.is_empty() && settings.loras.is_empty() => {
+                    return Ok(Self::Own(index));
+                }
+                Ok(_) => return Err(PipelineError::Settings { path: path.to_path_buf() }),
+                Err(WeightsError::Unhashed { .. }) => {}
+                // The other reader knows what else a file may be.
+                Err(error) => return Err(Checkpoint::open(path).err().unwrap_or(error).into()),
+            }
         }
-        Ok(Self::File(WeightIndex::open(path)?))
+        Ok(Self::Published { path: path.to_path_buf(), settings })
     }
 
     /// Where it is.
     pub fn path(&self) -> &Path {
         match self {
-            Self::File(index) => index.path(),
-            Self::Folder(folder) => folder,
+            Self::Own(index) => index.path(),
+            Self::Published { path, .. } => path,
         }
     }
 
-    fn file(&self) -> Result<&WeightIndex, ModelError> {
+    fn own(&self) -> Result<&WeightIndex, ModelError> {
         match self {
-            Self::File(index) => Ok(index),
-            Self::Folder(folder) => Err(ModelError::Request {
-                message: format!("`{}` is a folder", folder.display()),
-                hint: "name a file of weights".into(),
+            Self::Own(index) => Ok(index),
+            Self::Published { path, .. } => Err(ModelError::Request {
+                message: format!("`{}` was not written by hibari", path.display()),
+                hint: "name a file of weights that `hibari train` made".into(),
             }),
         }
     }
+
+    fn published(&self) -> Result<(&Path, &Settings), ModelError> {
+        match self {
+            Self::Published { path, settings } => Ok((path, settings)),
+            Self::Own(index) => Err(ModelError::Request {
+                message: format!("`{}` is no published model", index.path().display()),
+                hint: "name a folder or a file of one".into(),
+            }),
+        }
+    }
+}
+
+fn is_gguf(path: &Path) -> bool {
+    path.extension().is_some_and(|ending| ending == "gguf")
 }
 
 /// Loads a model by the family that knows it; `text` holds the text encoder of models that are trained here.
@@ -119,8 +148,17 @@ impl Source {
 /// if no family knows it, or it is damaged
 pub fn load(source: &Source, text: &WeightIndex) -> Result<Box<dyn Generator>, PipelineError> {
     let family = FAMILIES.iter().find(|family| (family.matches)(source));
-    let family =
-        family.ok_or_else(|| PipelineError::Family { path: source.path().to_path_buf() })?;
+    let Some(family) = family else {
+        let path = source.path().to_path_buf();
+        // What it is not, it may not be because it is damaged.
+        return Err(match source {
+            Source::Published { .. } if path.is_file() => match Checkpoint::open(&path) {
+                Err(error) => error.into(),
+                Ok(_) => PipelineError::Family { path },
+            },
+            _ => PipelineError::Family { path },
+        });
+    };
     tracing::debug!(family = family.id, weights = %source.path().display(), "loading");
     Ok((family.load)(source, text)?)
 }

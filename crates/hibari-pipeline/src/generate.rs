@@ -5,8 +5,8 @@ use std::path::Path;
 use std::time::Instant;
 
 use burn::tensor::{Device, Tensor, TensorData};
+use hibari_diffusion::Latent;
 use hibari_diffusion::noise::Stream;
-use hibari_diffusion::{Guidance, Latent};
 use hibari_media::Frame;
 use hibari_models::{ModelSpec, TimedText};
 
@@ -158,8 +158,6 @@ fn denoise(
 ) -> Result<Latents, PipelineError> {
     let spec = model.spec();
     let mut given = vec![false; plan.window.times.len()];
-    let (from, to) = spec.guided;
-    let guidance = Guidance { weight: plan.guidance, from, to };
     let mut start = noise(request, spec, plan)?;
     if let Some(path) = &request.image {
         given[0] = true;
@@ -177,9 +175,10 @@ fn denoise(
         },
     };
     tracing::debug!(steps = plan.steps, latents = ?start.video.dims(), "denoising");
-    let clean = model.denoise(&told, &plan.window, start, &noise_plan, &guidance, &mut |step| {
-        progress(Progress::Denoised { done: step.done, of: step.of })
-    })?;
+    let clean =
+        model.denoise(&told, &plan.window, start, &noise_plan, &plan.guidance, &mut |step| {
+            progress(Progress::Denoised { done: step.done, of: step.of })
+        })?;
     let made = Made {
         prompt: request.prompt.clone(),
         caption,

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use hibari_diffusion::Guidance;
 use hibari_models::{ModelSpec, Window};
 use hibari_world::ClipForm;
 
@@ -35,6 +36,8 @@ pub struct Request {
     pub steps: Option<usize>,
     /// Guidance weight; 1 asks the model once a step.
     pub guidance: Option<f64>,
+    /// Guidance weight of the expert of low noise, for models that have one.
+    pub guidance_low: Option<f64>,
     /// Shift of the schedule: more of the steps at high noise.
     pub shift: Option<f64>,
     /// What the video should not show.
@@ -56,8 +59,8 @@ pub(crate) struct Plan {
     pub(crate) window: Window,
     /// Denoising steps.
     pub(crate) steps: usize,
-    /// Guidance weight.
-    pub(crate) guidance: f64,
+    /// How it is guided.
+    pub(crate) guidance: Guidance,
     /// Shift of the schedule.
     pub(crate) shift: f64,
 }
@@ -193,14 +196,31 @@ impl Request {
         Err(wrong("shift", shift, nearest, format!("shifts from 0.01 to {MAX_SHIFT}")))
     }
 
-    fn guidance_of(&self, spec: &ModelSpec) -> Result<f64, PipelineError> {
-        let guidance = self.guidance.unwrap_or(spec.guidance);
-        if (1.0..=MAX_GUIDANCE).contains(&guidance) {
-            return Ok(guidance);
-        }
-        let nearest = if guidance.is_nan() { 1.0 } else { guidance.clamp(1.0, MAX_GUIDANCE) };
-        Err(wrong("guidance", guidance, nearest, format!("guidance from 1 to {MAX_GUIDANCE}")))
+    fn guidance_of(&self, spec: &ModelSpec) -> Result<Guidance, PipelineError> {
+        let (from, to) = spec.guided;
+        let weight = guidance("guidance", self.guidance.unwrap_or(spec.guidance))?;
+        let low = match (spec.low_noise, self.guidance_low) {
+            (Some(low), own) => {
+                // Who sets one weight means both.
+                let usual = self.guidance.unwrap_or(low.guidance);
+                Some((low.below, guidance("guidance-low", own.unwrap_or(usual))?))
+            }
+            (None, None) => None,
+            (None, Some(own)) => {
+                let valid = "models with an expert for low noise".into();
+                return Err(wrong("guidance-low", own, "none", valid));
+            }
+        };
+        Ok(Guidance { weight, low, from, to })
     }
+}
+
+fn guidance(setting: &'static str, weight: f64) -> Result<f64, PipelineError> {
+    if (1.0..=MAX_GUIDANCE).contains(&weight) {
+        return Ok(weight);
+    }
+    let nearest = if weight.is_nan() { 1.0 } else { weight.clamp(1.0, MAX_GUIDANCE) };
+    Err(wrong(setting, weight, nearest, format!("guidance from 1 to {MAX_GUIDANCE}")))
 }
 
 /// Strongest shift: all but the last step at full noise.
@@ -221,6 +241,7 @@ fn wrong(
 #[cfg(test)]
 mod tests {
     use hibari_diffusion::Method;
+    use hibari_models::LowNoise;
 
     use super::*;
 
@@ -239,6 +260,7 @@ mod tests {
             max_window: 12,
             steps: 24,
             guidance: 2.5,
+            low_noise: None,
             guided: (0.1, 0.8),
             negative: String::new(),
             shift: 1.0,
@@ -269,7 +291,7 @@ mod tests {
     fn what_is_left_open_is_the_models_own() {
         let plan = request().plan(&spec()).unwrap();
         assert_eq!(plan.form, ClipForm { width: 256, height: 144, fps: 12, frames: 48 });
-        assert_eq!((plan.window.times.len(), plan.steps, plan.guidance), (12, 24, 2.5));
+        assert_eq!((plan.window.times.len(), plan.steps, plan.guidance.weight), (12, 24, 2.5));
     }
 
     #[test]
@@ -325,6 +347,23 @@ mod tests {
         for (guidance, nearest) in [(0.0, "1"), (f64::NAN, "1"), (f64::INFINITY, "20")] {
             check(Request { guidance: Some(guidance), ..request() }, nearest);
         }
+    }
+
+    #[test]
+    fn experts_are_guided_each_its_way() {
+        let low_noise = Some(LowNoise { below: 0.875, guidance: 3.0 });
+        let spec = ModelSpec { low_noise, guidance: 4.0, guided: (0.0, 1.0), ..open_spec() };
+        let guidance = |request: Request| request.plan(&spec).unwrap().guidance;
+        let usual = guidance(request());
+        assert_eq!(
+            [0.9, 0.875, 0.5].map(|sigma| usual.at(sigma)),
+            [Some(4.0), Some(4.0), Some(3.0)]
+        );
+        assert_eq!(guidance(Request { guidance: Some(5.0), ..request() }).low, Some((0.875, 5.0)));
+        let both = Request { guidance: Some(5.0), guidance_low: Some(1.0), ..request() };
+        assert_eq!(guidance(both).low, Some((0.875, 1.0)));
+        let lone = Request { guidance_low: Some(2.0), ..request() }.plan(&open_spec());
+        assert!(matches!(lone, Err(PipelineError::Setting { setting: "guidance-low", .. })));
     }
 
     #[test]

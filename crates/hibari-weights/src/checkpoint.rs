@@ -239,6 +239,15 @@ impl Checkpoint {
         self.tensors.get(name).map(|tensor| tensor.shape.as_slice())
     }
 
+    /// The length of one axis of a tensor.
+    ///
+    /// # Errors
+    /// if the file lacks the tensor, or that the axis
+    pub fn axis_len(&self, name: &str, axis: usize) -> Result<usize, WeightsError> {
+        let len = self.shape(name).and_then(|shape| shape.get(axis).copied());
+        len.ok_or_else(|| WeightsError::missing(name))
+    }
+
     /// How the tensor is stored.
     pub fn encoding(&self, name: &str) -> Option<Encoding> {
         self.tensors.get(name).map(|tensor| tensor.encoding)
@@ -275,6 +284,26 @@ impl Checkpoint {
     pub fn tensor_f32(&self, name: &str) -> Result<Vec<f32>, WeightsError> {
         let n_rows = self.tensor(name)?.n_rows();
         self.rows_f32(name, 0..n_rows)
+    }
+
+    /// The tensor rounded to bfloat16, row-major; one that is stored so is copied as it is.
+    ///
+    /// # Errors
+    /// as [`Self::tensor_f32`], or if it has another shape
+    pub fn tensor_bf16_shaped(
+        &self,
+        name: &str,
+        shape: &[usize],
+    ) -> Result<Vec<half::bf16>, WeightsError> {
+        let tensor = self.tensor(name)?;
+        if tensor.shape != shape {
+            return Err(WeightsError::misshapen(name, shape, &tensor.shape));
+        }
+        if tensor.encoding == Encoding::Plain(Dtype::Bf16) && tensor.scale.is_none() {
+            let pairs = self.bytes_of(tensor).chunks_exact(2);
+            return Ok(pairs.map(|pair| half::bf16::from_le_bytes([pair[0], pair[1]])).collect());
+        }
+        Ok(crate::quantize::bf16_from_f32(&self.tensor_f32(name)?))
     }
 
     /// As [`Self::tensor_f32`], only these entries of the first axis: for tables that would fill the memory.

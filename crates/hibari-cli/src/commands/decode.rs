@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use hibari_pipeline::{Latents, PipelineError};
 
-use crate::args::Files;
+use crate::args::{self, Files};
 use crate::commands::generate::{Watch, provenance, wrote};
 use crate::failure::Failure;
 use crate::output::Output;
@@ -19,9 +19,8 @@ use crate::{cancel, embedded};
 pub(crate) struct Args {
     /// The file of latents
     latents: PathBuf,
-    /// The weights that made them, if not the embedded ones
-    #[arg(long, value_name = "FILE", env = "HIBARI_MODEL")]
-    model: Option<PathBuf>,
+    #[command(flatten)]
+    model: args::Model,
     #[command(flatten)]
     files: Files,
 }
@@ -31,7 +30,7 @@ pub(crate) fn run(args: &Args, output: Output) -> Result<(), Failure> {
     cancel::install()?;
     let latents = Latents::open(&args.latents)?;
     let targets = Targets::new(&args.files, &latents.made.prompt)?;
-    let model = embedded::load(args.model.as_deref())?;
+    let model = embedded::load(args.model.model.as_deref(), args.model.settings())?;
     if latents.made.model_sha256 != model.sha256() {
         return Err(PipelineError::OtherModel { path: args.latents.clone() }.into());
     }

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use hibari_eval::measures::{Block, worst_blocks};
 use hibari_eval::{Bar, Clips, Judge, Row, Summary, Unit, evaluate};
 use hibari_media::{Frame, contact_sheet, save_still};
+use hibari_models::source::Settings;
 use hibari_pipeline::{Generator, Progress, Request};
 use hibari_weights::WeightIndex;
 use hibari_world::clip::ClipRenderer;
@@ -70,7 +71,8 @@ pub(crate) fn run(args: &Args, output: Output) -> Result<(), Failure> {
     if let Some(sheet) = &args.sheet {
         targets::check(sheet, &["png", "webp"], true)?;
     }
-    let model = std::cell::RefCell::new(embedded::load(args.model.as_deref())?);
+    let model = embedded::load(args.model.as_deref(), Settings::default())?;
+    let model = std::cell::RefCell::new(model);
     let judge = args.judge.as_deref().map_or_else(embedded::judge, WeightIndex::open)?;
     let judge = Judge::load(&judge)?;
     let prompts: Vec<Script> = (0..u64::from(args.prompts))

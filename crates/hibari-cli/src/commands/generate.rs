@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use clap::ValueEnum;
 use hibari_media::Provenance;
 use hibari_pipeline::{Clip, Generator, Made, Pixels, Progress, Request, StageSecs, Understood};
 use hibari_weights::{StoredTensor, write_safetensors};
@@ -29,7 +28,9 @@ Examples:
   hibari generate \"a blue ball bounces on a table\" --size 192x192 --seconds 2 --seed 3 --out ball.mp4
   hibari generate \"a dog runs in the park\" --steps 12 --sheet dog.png    (faster, and a sheet of frames)
   hibari generate \"a car drives by\" --json | jq .path
-  hibari generate \"a cat on a roof\" --model Wan2.1-T2V-1.3B-Diffusers --frames 33 --size 480x272")]
+  hibari generate \"a cat on a roof\" --model Wan2.1-T2V-1.3B-Diffusers --frames 33 --size 480x272
+  hibari generate \"a cat on a roof\" --model wan2.1_t2v_1.3b-q8_0.gguf --with vae/wan_2.1_vae.safetensors \\
+      --with umt5_xxl_fp8.safetensors --with tokenizer.json --lora ink.safetensors=0.7")]
 pub(crate) struct Args {
     /// What to show, in free English
     prompt: String,
@@ -54,6 +55,9 @@ pub(crate) struct Args {
     /// How strictly to follow the text; 1 is loosest and takes half the time [default: the model's]
     #[arg(long, value_name = "W", allow_negative_numbers = true)]
     guidance: Option<f64>,
+    /// The same while little noise is left, for models that have an expert for that [default: the model's]
+    #[arg(long, value_name = "W", allow_negative_numbers = true)]
+    guidance_low: Option<f64>,
     /// A picture that the video begins with, for models that take one: PNG or WebP
     #[arg(long, value_name = "FILE.png")]
     image: Option<PathBuf>,
@@ -63,12 +67,8 @@ pub(crate) struct Args {
     /// What the video should not show, for models that listen [default: the model's]
     #[arg(long, value_name = "TEXT")]
     negative: Option<String>,
-    /// A model in place of the embedded one: a file, or a folder of a published model
-    #[arg(long, value_name = "PATH", env = "HIBARI_MODEL")]
-    model: Option<PathBuf>,
-    /// How published models multiply; the embedded one has its own way
-    #[arg(long, value_name = "TYPE", default_value = "f32")]
-    dtype: Dtype,
+    #[command(flatten)]
+    model: args::Model,
     #[command(flatten)]
     given: Given,
     #[command(flatten)]
@@ -79,13 +79,6 @@ pub(crate) struct Args {
     /// Print what was made as one JSON object on stdout
     #[arg(long)]
     json: bool,
-}
-
-/// How models multiply.
-#[derive(Clone, Copy, Debug, ValueEnum)]
-enum Dtype {
-    /// 32-bit floats
-    F32,
 }
 
 /// What to compare with other programs by.
@@ -140,7 +133,7 @@ pub(crate) fn run(args: &Args, output: Output) -> Result<(), Failure> {
     let start = Instant::now();
     cancel::install()?;
     let targets = Targets::new(&args.files, &args.prompt)?;
-    let mut model = embedded::load(args.model.as_deref())?;
+    let mut model = embedded::load(args.model.model.as_deref(), args.model.settings())?;
     let load = start.elapsed().as_secs_f64();
     let request = Request {
         prompt: args.prompt.clone(),
@@ -151,13 +144,13 @@ pub(crate) fn run(args: &Args, output: Output) -> Result<(), Failure> {
         fps: args.fps,
         steps: args.steps,
         guidance: args.guidance,
+        guidance_low: args.guidance_low,
         shift: args.shift,
         negative: args.negative.clone(),
         image: args.image.clone(),
         noise: args.given.noise.clone(),
         states: args.given.prompt_embeds.clone(),
     };
-    let Dtype::F32 = args.dtype;
 
     let aside = Aside::new(args.save_latents.as_deref())?;
     let mut watch = Watch { output, grounding: None, is_saved: false, bar: None };

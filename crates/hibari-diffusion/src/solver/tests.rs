@@ -97,7 +97,7 @@ fn check_trajectory(mut solver: impl Solver, schedule: &Timed, wanted: [f64; 3])
     let start: Vec<f32> = uni("traj", 48).iter().map(|u| 2.0 * u).collect();
     let video = Tensor::from_data(TensorData::new(start, shape), &Device::flex());
     let plan = NoisePlan::timed(schedule, &[false; 2]);
-    let guidance = Guidance { weight: 1.0, from: 0.0, to: 1.0 };
+    let guidance = Guidance { weight: 1.0, low: None, from: 0.0, to: 1.0 };
     let end = denoise(
         Latent { video },
         &plan,

@@ -63,6 +63,7 @@ impl Lark {
             max_window: 12,
             steps: 16,
             guidance: 2.5,
+            low_noise: None,
             guided: GUIDED,
             negative: String::new(),
             shift: 1.0,

@@ -9,11 +9,10 @@
 
 use burn::tensor::activation::{gelu_approximate, softmax};
 use burn::tensor::{Device, Tensor, TensorData};
-use half::{bf16, f16};
 use hibari_ops::norm::rms_norm;
-use hibari_weights::{Dtype, WeightIndex};
 
 use crate::ModelError;
+use crate::source::TensorSource;
 
 const NORM_EPS: f32 = 1e-6;
 const N_BUCKETS: usize = 32;
@@ -37,51 +36,6 @@ pub struct Umt5 {
     pub head_width: usize,
     /// Width inside the perceptron.
     pub inner_width: usize,
-}
-
-/// Where the weights come from, whatever the layout of the files: tensors by their names in transformers.
-pub trait TensorSource {
-    /// A tensor as 32-bit floats, row-major; matrices are `[out, in]`.
-    ///
-    /// # Errors
-    /// if it is not there, or has another shape
-    fn tensor(&self, name: &str, shape: &[usize]) -> Result<Vec<f32>, ModelError>;
-
-    /// The given rows of a matrix, one after another. Sources that can leave the others unread should.
-    ///
-    /// # Errors
-    /// as [`Self::tensor`]
-    /// # Panics
-    /// if there is no such row
-    fn rows(&self, name: &str, shape: [usize; 2], rows: &[u32]) -> Result<Vec<f32>, ModelError> {
-        Ok(pick(&self.tensor(name, &shape)?, shape[1], rows))
-    }
-}
-
-impl TensorSource for WeightIndex {
-    fn tensor(&self, name: &str, shape: &[usize]) -> Result<Vec<f32>, ModelError> {
-        Ok(self.tensor_f32_shaped(name, shape)?)
-    }
-
-    fn rows(&self, name: &str, shape: [usize; 2], rows: &[u32]) -> Result<Vec<f32>, ModelError> {
-        let as_wanted = self.shape(name) == Some(&shape);
-        let (size_bytes, to_f32): (usize, fn(&[u8]) -> f32) =
-            match self.dtype(name).filter(|_| as_wanted) {
-                Some(Dtype::F32) => (4, |b| f32::from_le_bytes([b[0], b[1], b[2], b[3]])),
-                Some(Dtype::Bf16) => (2, |b| bf16::from_le_bytes([b[0], b[1]]).to_f32()),
-                Some(Dtype::F16) => (2, |b| f16::from_le_bytes([b[0], b[1]]).to_f32()),
-                _ => return Ok(pick(&self.tensor(name, &shape)?, shape[1], rows)),
-            };
-        let (bytes, row_bytes) = (self.bytes(name)?, shape[1] * size_bytes);
-        let row =
-            |&row: &u32| bytes[row as usize * row_bytes..][..row_bytes].chunks_exact(size_bytes);
-        Ok(rows.iter().flat_map(row).map(to_f32).collect())
-    }
-}
-
-/// Rows of a matrix of that width, one after another.
-fn pick(table: &[f32], width: usize, rows: &[u32]) -> Vec<f32> {
-    rows.iter().flat_map(|&row| &table[row as usize * width..][..width]).copied().collect()
 }
 
 impl Umt5 {
@@ -282,23 +236,13 @@ fn bucket(query: usize, key: usize) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::oracle::{check, fill, weights_digest};
+    use crate::oracle::{Formula, check, weights_digest};
 
     const TINY: Umt5 =
         Umt5 { n_words: 320, width: 32, n_layers: 2, n_heads: 4, head_width: 8, inner_width: 56 };
 
-    struct Formula;
-
-    impl TensorSource for Formula {
-        fn tensor(&self, name: &str, shape: &[usize]) -> Result<Vec<f32>, ModelError> {
-            let known = TINY.layout().contains(&(name.to_owned(), shape.to_vec()));
-            assert!(known, "`{name}` with {shape:?} is not in the layout");
-            Ok(fill(name, shape))
-        }
-    }
-
     fn encode(texts: &[&[u32]]) -> Vec<Vec<f32>> {
-        let states = TINY.encode(texts, &Formula, &Device::default()).unwrap();
+        let states = TINY.encode(texts, &Formula::of(&TINY.layout()), &Device::default()).unwrap();
         states.into_iter().map(|x| x.into_data().try_into_vec().unwrap()).collect()
     }
 

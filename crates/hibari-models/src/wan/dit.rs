@@ -12,15 +12,18 @@
 //! # Source
 //! Wan2.1 `wan/modules/model.py`, `WanModel`; Wan2.2 likewise, for times of frames
 
+use std::sync::Arc;
+
 use burn::tensor::{Device, Tensor, TensorData, activation};
 use hibari_ops::activation::silu;
 use hibari_ops::attention::attention;
 use hibari_ops::norm::{gated_residual, modulated_layer_norm, rms_norm};
 
 use super::config::{DitConfig, PATCH};
-use super::layers::{Linear, Loader, Norm, TensorSource, gelu_tanh};
+use super::layers::{Linear, Loader, Norm, gelu_tanh};
 use super::rope::Rotations;
 use crate::ModelError;
+use crate::source::{Residency, TensorSource};
 
 const EPS: f32 = 1e-6;
 const IMAGE_EPS: f32 = 1e-5;
@@ -29,7 +32,7 @@ const MAX_PERIOD: f64 = 1e4;
 /// Tokens that go through a perceptron at once: its inner rows are much wider than tokens.
 const FFN_ROWS: usize = 4096;
 
-/// The transformer, in 32-bit floats.
+/// The transformer. Activations are 32-bit floats; what its large weights are is a [`Residency`].
 #[derive(Clone, Debug)]
 pub struct Dit {
     cfg: DitConfig,
@@ -79,34 +82,35 @@ impl Dit {
     pub fn load(
         cfg: &DitConfig,
         device: &Device,
-        source: &mut TensorSource<'_>,
+        source: &Arc<dyn TensorSource>,
+        residency: Residency,
     ) -> Result<Self, ModelError> {
         let d = cfg.width();
-        let mut load = Loader { source, device };
+        let load = &Loader { source, device, residency };
         let values = cfg.in_channels * PATCH * PATCH;
         let patches =
             load.tensor("patch_embedding.weight", [d, cfg.in_channels, 1, PATCH, PATCH])?;
-        let patch_in = Linear {
+        let patch_in = Linear::Exact {
             weight: patches.reshape([d, values]),
             bias: load.tensor("patch_embedding.bias", [d])?,
         };
         let embedder = |part: &str| format!("condition_embedder.{part}");
         Ok(Self {
             patch_in,
-            time_in: load.linear(&embedder("time_embedder.linear_1"), cfg.time_features, d)?,
-            time_out: load.linear(&embedder("time_embedder.linear_2"), d, d)?,
-            modulation: load.linear(&embedder("time_proj"), d, 6 * d)?,
+            time_in: load.exact(&embedder("time_embedder.linear_1"), cfg.time_features, d)?,
+            time_out: load.exact(&embedder("time_embedder.linear_2"), d, d)?,
+            modulation: load.exact(&embedder("time_proj"), d, 6 * d)?,
             text_in: load.linear(&embedder("text_embedder.linear_1"), cfg.text_width, d)?,
             text_out: load.linear(&embedder("text_embedder.linear_2"), d, d)?,
             image: match cfg.image_width {
-                Some(width) => Some(ImageEmbedding::load(&mut load, width, d)?),
+                Some(width) => Some(ImageEmbedding::load(load, width, d)?),
                 None => None,
             },
             blocks: (0..cfg.layers)
-                .map(|idx| Block::load(&mut load, &format!("blocks.{idx}"), cfg))
+                .map(|idx| Block::load(load, &format!("blocks.{idx}"), cfg))
                 .collect::<Result<_, _>>()?,
             head_table: load.tensor("scale_shift_table", [1, 2, d])?,
-            patch_out: load.linear("proj_out", d, cfg.token_values())?,
+            patch_out: load.exact("proj_out", d, cfg.token_values())?,
             cfg: cfg.clone(),
             device: device.clone(),
         })
@@ -287,7 +291,7 @@ struct ImageEmbedding {
 }
 
 impl ImageEmbedding {
-    fn load(load: &mut Loader<'_, '_>, width: usize, d: usize) -> Result<Self, ModelError> {
+    fn load(load: &Loader<'_>, width: usize, d: usize) -> Result<Self, ModelError> {
         let name = |part: &str| format!("condition_embedder.image_embedder.{part}");
         Ok(Self {
             norm_in: load.norm(&name("norm1"), width)?,
@@ -315,7 +319,7 @@ struct Block {
 }
 
 impl Block {
-    fn load(load: &mut Loader<'_, '_>, name: &str, cfg: &DitConfig) -> Result<Self, ModelError> {
+    fn load(load: &Loader<'_>, name: &str, cfg: &DitConfig) -> Result<Self, ModelError> {
         let d = cfg.width();
         let has_image = cfg.image_width.is_some();
         Ok(Self {
@@ -369,12 +373,7 @@ struct Normed {
 }
 
 impl Normed {
-    fn load(
-        load: &mut Loader<'_, '_>,
-        linear: &str,
-        norm: &str,
-        d: usize,
-    ) -> Result<Self, ModelError> {
+    fn load(load: &Loader<'_>, linear: &str, norm: &str, d: usize) -> Result<Self, ModelError> {
         Ok(Self {
             linear: load.linear(linear, d, d)?,
             gain: load.tensor(&format!("{norm}.weight"), [d])?,
@@ -408,7 +407,7 @@ struct SelfAttention {
 }
 
 impl SelfAttention {
-    fn load(load: &mut Loader<'_, '_>, name: &str, cfg: &DitConfig) -> Result<Self, ModelError> {
+    fn load(load: &Loader<'_>, name: &str, cfg: &DitConfig) -> Result<Self, ModelError> {
         let d = cfg.width();
         let part = |part: &str| format!("{name}.{part}");
         Ok(Self {
@@ -442,7 +441,7 @@ struct CrossAttention {
 
 impl CrossAttention {
     fn load(
-        load: &mut Loader<'_, '_>,
+        load: &Loader<'_>,
         name: &str,
         cfg: &DitConfig,
         has_image: bool,

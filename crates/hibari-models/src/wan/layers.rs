@@ -1,46 +1,58 @@
-//! Layers in 32-bit floats, as the network of the authors computes them, and where their values come from.
+//! Layers as the network of the authors computes them, and where their values come from.
 //!
-//! Products do not go through the bfloat16 kernels. Weights stay as the files lay them out, `[out, in]`, and are turned
-//! by the matrix product.
+//! Weights stay as the files lay them out, `[out, in]`. Small ones are 32-bit floats, and so are their products; what the
+//! large ones of the blocks are is a [`Residency`].
+
+use std::sync::Arc;
 
 use burn::tensor::{Device, Tensor, TensorData};
 use hibari_ops::activation::silu;
+use hibari_ops::linear::PackedLinear;
 use hibari_ops::norm::layer_norm;
 
 use crate::ModelError;
-
-/// Gives the tensor of a name and shape, row-major.
-pub type TensorSource<'a> = dyn FnMut(&str, &[usize]) -> Result<Vec<f32>, ModelError> + 'a;
+use crate::source::{Residency, TensorSource};
 
 /// Takes tensors out of a source and onto a device.
-pub(super) struct Loader<'a, 's> {
-    pub(super) source: &'a mut TensorSource<'s>,
+pub(super) struct Loader<'a> {
+    pub(super) source: &'a Arc<dyn TensorSource>,
     pub(super) device: &'a Device,
+    pub(super) residency: Residency,
 }
 
-impl Loader<'_, '_> {
+impl Loader<'_> {
     pub(super) fn tensor<const D: usize>(
-        &mut self,
+        &self,
         name: &str,
         dims: [usize; D],
     ) -> Result<Tensor<D>, ModelError> {
-        let values = (self.source)(name, &dims)?;
-        assert_eq!(
-            values.len(),
-            dims.iter().product::<usize>(),
-            "values of `{name}` against {dims:?}"
-        );
+        let values = self.source.tensor(name, &dims)?;
         Ok(Tensor::from_data(TensorData::new(values, dims), self.device))
     }
 
-    pub(super) fn linear(&mut self, name: &str, k: usize, n: usize) -> Result<Linear, ModelError> {
-        Ok(Linear {
+    /// A map whose products are 32-bit.
+    pub(super) fn exact(&self, name: &str, k: usize, n: usize) -> Result<Linear, ModelError> {
+        Ok(Linear::Exact {
             weight: self.tensor(&format!("{name}.weight"), [n, k])?,
             bias: self.tensor(&format!("{name}.bias"), [n])?,
         })
     }
 
-    pub(super) fn norm(&mut self, name: &str, width: usize) -> Result<Norm, ModelError> {
+    /// A map of a block. Packed weights are the CPU's; elsewhere it is exact.
+    pub(super) fn linear(&self, name: &str, k: usize, n: usize) -> Result<Linear, ModelError> {
+        if self.residency == Residency::F32 || *self.device != Device::flex() {
+            return self.exact(name, k, n);
+        }
+        let bias: Arc<[f32]> = self.source.tensor(&format!("{name}.bias"), &[n])?.into();
+        let weight = format!("{name}.weight");
+        let streamed = Streamed { source: self.source.clone(), weight, bias, dims: [k, n] };
+        match self.residency {
+            Residency::Streamed => Ok(Linear::Streamed(streamed)),
+            _ => Ok(Linear::Packed(streamed.read()?)),
+        }
+    }
+
+    pub(super) fn norm(&self, name: &str, width: usize) -> Result<Norm, ModelError> {
         Ok(Norm {
             gain: self.tensor(&format!("{name}.weight"), [width])?,
             bias: self.tensor(&format!("{name}.bias"), [width])?,
@@ -50,23 +62,63 @@ impl Loader<'_, '_> {
 
 /// `y = x W' + b`.
 #[derive(Clone, Debug)]
-pub(super) struct Linear {
-    /// `[N, K]`
-    pub(super) weight: Tensor<2>,
-    /// `[N]`
-    pub(super) bias: Tensor<1>,
+#[expect(clippy::large_enum_variant, reason = "a model has a few hundred of them")]
+pub(super) enum Linear {
+    /// In 32-bit floats.
+    Exact {
+        /// `[N, K]`
+        weight: Tensor<2>,
+        /// `[N]`
+        bias: Tensor<1>,
+    },
+    /// With products in bf16.
+    Packed(PackedLinear),
+    /// The same, packed anew at each use.
+    Streamed(Streamed),
+}
+
+/// A weight that stays in its file.
+#[derive(Clone)]
+pub(super) struct Streamed {
+    source: Arc<dyn TensorSource>,
+    weight: String,
+    bias: Arc<[f32]>,
+    /// `[K, N]`
+    dims: [usize; 2],
+}
+
+impl std::fmt::Debug for Streamed {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Streamed `{}`", self.weight)
+    }
+}
+
+impl Streamed {
+    fn read(&self) -> Result<PackedLinear, ModelError> {
+        let [k, n] = self.dims;
+        let rows = self.source.tensor_bf16(&self.weight, &[n, k])?;
+        Ok(PackedLinear::from_rows(&rows, Some(self.bias.clone()), self.dims))
+    }
 }
 
 impl Linear {
     /// `[.., K]` to `[.., N]`.
     pub(super) fn apply<const D: usize>(&self, x: Tensor<D>) -> Tensor<D> {
+        let (weight, bias) = match self {
+            Self::Exact { weight, bias } => (weight, bias),
+            Self::Packed(packed) => return packed.apply(x),
+            // The names, types and shapes of the file were checked as it was opened, and it stays mapped.
+            Self::Streamed(streamed) => {
+                return streamed.read().expect("the file was checked as it was opened").apply(x);
+            }
+        };
         let mut dims = x.dims();
-        let [n, k] = self.weight.dims();
+        let [n, k] = weight.dims();
         assert_eq!(dims[D - 1], k, "the last axis of `{dims:?}` does not fit the weight");
         let rows = dims[..D - 1].iter().product::<usize>();
-        let y = x.reshape([rows, k]).matmul(self.weight.clone().transpose());
+        let y = x.reshape([rows, k]).matmul(weight.clone().transpose());
         dims[D - 1] = n;
-        (y + self.bias.clone().unsqueeze::<2>()).reshape(dims)
+        (y + bias.clone().unsqueeze::<2>()).reshape(dims)
     }
 }
 

@@ -2,24 +2,25 @@
 //!
 //! Reading list: [`config`] has the sizes and settings of the published models, [`dit`] is the network, `rope` its
 //! positions, `layers` its parts; [`vae`] is the autoencoder; [`keymap`] turns names of other layouts into the `diffusers`
-//! names that all of them use; [`model`] joins them to a [`crate::VideoModel`], and a folder of files becomes one by
-//! [`load`].
+//! names that all of them use; `files` finds the parts of a model, [`load`] makes one of them, and [`model`] is that
+//! [`crate::VideoModel`].
 //!
 //! Source: Wan team, "Wan: open and advanced large-scale video generative models" (arXiv:2503.20314)
 
 pub mod config;
 pub mod dit;
-mod folder;
+mod files;
 pub mod keymap;
 mod layers;
+mod load;
 pub mod model;
 mod rope;
 pub mod vae;
 
 pub use config::{DitConfig, Preset};
 pub use dit::{Context, Dit};
-pub use folder::{load, matches};
-pub use layers::TensorSource;
+pub use files::matches;
+pub use load::load;
 pub use model::Wan;
 
 #[cfg(test)]

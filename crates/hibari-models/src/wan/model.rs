@@ -1,37 +1,106 @@
 //! A Wan as the generation loop sees it: transformer, autoencoder and, where the files have one, text encoder.
 
 use std::ops::ControlFlow;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use burn::tensor::{Device, Tensor};
 use hibari_diffusion::{Latent, Method, Sigma};
 
-use super::config::{FRAMES, ImageInput, Preset, TEXT_ROWS};
+use super::config::{DitConfig, FRAMES, ImageInput, Preset, TEXT_ROWS};
 use super::dit::{Context, Dit};
 use super::vae::Vae;
+use crate::source::{Residency, TensorSource};
 use crate::text::clean::clean;
-use crate::text::umt5::{TensorSource, Umt5};
+use crate::text::umt5::Umt5;
 use crate::text::unigram::Unigram;
-use crate::{ModelError, ModelSpec, TimedText, VideoModel, Window};
+use crate::{LowNoise, ModelError, ModelSpec, TimedText, VideoModel, Window};
 
 /// Longest video, in latent frames: 1,021 frames, more than the authors tried.
 const MAX_WINDOW: usize = 256;
+
+/// The time of pure noise.
+const MAX_TIME: f64 = 1000.0;
 
 /// A text encoder whose layers are read anew for each prompt.
 pub struct TextEncoder {
     /// Its sizes.
     pub sizes: Umt5,
     /// Its weights.
-    pub weights: Box<dyn TensorSource + Send>,
+    pub weights: Box<dyn TensorSource>,
     /// What cuts texts into its tokens.
     pub tokenizer: Unigram,
+}
+
+/// The transformers of a model, of which one is in memory: that which was asked last.
+pub struct Transformers {
+    config: DitConfig,
+    /// One, or the experts of high and of low noise.
+    sources: Vec<Arc<dyn TensorSource>>,
+    residency: Residency,
+    device: Device,
+    resident: Mutex<Option<(usize, Arc<Dit>)>>,
+}
+
+impl Transformers {
+    /// Loads the first of them.
+    ///
+    /// # Errors
+    /// those of the source
+    /// # Panics
+    /// if there is none
+    pub fn new(
+        config: DitConfig,
+        sources: Vec<Arc<dyn TensorSource>>,
+        residency: Residency,
+        device: &Device,
+    ) -> Result<Self, ModelError> {
+        let first = Arc::new(Dit::load(&config, device, &sources[0], residency)?);
+        let resident = Mutex::new(Some((0, first)));
+        Ok(Self { config, sources, residency, device: device.clone(), resident })
+    }
+
+    /// One of them; another one leaves the memory for it.
+    fn get(&self, idx: usize) -> Arc<Dit> {
+        let mut resident = self.resident.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((_, dit)) = resident.as_ref().filter(|(of, _)| *of == idx) {
+            return dit.clone();
+        }
+        tracing::info!(expert = idx, "loading the other expert");
+        *resident = None; // it must leave before the new one comes
+        let dit = Dit::load(&self.config, &self.device, &self.sources[idx], self.residency);
+        let dit = Arc::new(dit.expect("its names, shapes and types were checked"));
+        *resident = Some((idx, dit.clone()));
+        dit
+    }
+}
+
+/// A prompt, and what the transformer that was asked last takes from it.
+pub struct Conditioning {
+    /// Token states, `[1, L, text_width]`.
+    states: Tensor<3>,
+    known: Mutex<Option<(usize, Arc<Context>)>>,
+}
+
+impl Conditioning {
+    fn of(&self, idx: usize, dit: &Dit) -> Arc<Context> {
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        match known.as_ref() {
+            Some((of, context)) if *of == idx => context.clone(),
+            _ => {
+                let context = Arc::new(dit.context(self.states.clone(), None));
+                *known = Some((idx, context.clone()));
+                context
+            }
+        }
+    }
 }
 
 /// What a [`Wan`] is made of.
 pub struct Parts {
     /// Name and settings.
     pub preset: Preset,
-    /// The transformer.
-    pub dit: Dit,
+    /// The transformer, or two.
+    pub transformers: Transformers,
     /// The autoencoder.
     pub vae: Vae,
     /// Without it, prompts come as token states.
@@ -50,6 +119,8 @@ pub struct Parts {
 pub struct Wan {
     spec: ModelSpec,
     parts: Parts,
+    /// The noise level below which the second expert works.
+    boundary: Option<f64>,
     device: Device,
 }
 
@@ -57,17 +128,15 @@ impl Wan {
     /// A model of its parts, all on `device`.
     ///
     /// # Errors
-    /// if it is one of those that are not run yet: with an image, or with two experts
+    /// if it is one of those that are not run yet: with an image as channels
     pub fn new(parts: Parts, device: &Device) -> Result<Self, ModelError> {
         let Preset { name, experts, cell_px, frames, fps, steps, guidance, image, .. } =
             parts.preset;
         let channels = parts.vae.config().channels();
-        if parts.dit.config().in_channels != channels || experts.is_some() {
+        if parts.transformers.config.in_channels != channels {
             return Err(ModelError::Request {
-                message: format!(
-                    "`{name}` takes images as channels or has two experts, which is not run yet"
-                ),
-                hint: "text-to-video models with one transformer are, and Wan 2.2 TI2V-5B".into(),
+                message: format!("`{name}` takes images as channels, which is not run yet"),
+                hint: "text-to-video models are, and Wan 2.2 TI2V-5B with a picture".into(),
             });
         }
         let sizes = match cell_px {
@@ -88,6 +157,10 @@ impl Wan {
             max_window: MAX_WINDOW,
             steps,
             guidance,
+            low_noise: experts.map(|experts| LowNoise {
+                below: experts.boundary,
+                guidance: experts.low_guidance,
+            }),
             guided: (0.0, 1.0),
             negative: parts.negative.clone(),
             shift: parts.shift,
@@ -95,7 +168,8 @@ impl Wan {
             takes_first_frame: image == ImageInput::FirstFrame,
             is_grounded: false,
         };
-        Ok(Self { spec, parts, device: device.clone() })
+        let boundary = experts.map(|experts| experts.boundary);
+        Ok(Self { spec, parts, boundary, device: device.clone() })
     }
 
     /// What tells its weights from others.
@@ -105,16 +179,17 @@ impl Wan {
 }
 
 impl VideoModel for Wan {
-    type Cond = Context;
+    type Cond = Conditioning;
 
     fn spec(&self) -> &ModelSpec {
         &self.spec
     }
 
-    fn condition(&mut self, text: &TimedText, window: &Window) -> Result<Context, ModelError> {
+    fn condition(&mut self, text: &TimedText, window: &Window) -> Result<Conditioning, ModelError> {
         let encoder = self.parts.text.as_ref().ok_or_else(|| ModelError::Request {
-            message: "the model's folder has no text encoder".into(),
-            hint: "add `text_encoder` and `tokenizer` to it, or give token states with `--prompt-embeds`"
+            message: "the model's files have no text encoder with its tokenizer".into(),
+            hint: "add the text encoder and tokenizer.json to its folder, or name them with `--with`; or give token states with \
+                `--prompt-embeds`"
                 .into(),
         })?;
         let ids = encoder.tokenizer.ids(&clean(&text.joined()), TEXT_ROWS)?;
@@ -130,23 +205,27 @@ impl VideoModel for Wan {
         &mut self,
         states: Tensor<3>,
         _window: &Window,
-    ) -> Result<Context, ModelError> {
-        let (found, wanted) = (states.dims()[2], self.parts.dit.config().text_width);
+    ) -> Result<Conditioning, ModelError> {
+        let (found, wanted) = (states.dims()[2], self.parts.transformers.config.text_width);
         if found != wanted {
             return Err(ModelError::Request {
                 message: format!("the token states are {found} wide, the model takes {wanted}"),
                 hint: "encode the prompt with the text encoder of this model".into(),
             });
         }
-        Ok(self.parts.dit.context(states.to_device(&self.device), None))
+        Ok(Conditioning { states: states.to_device(&self.device), known: Mutex::new(None) })
     }
 
-    fn predict(&self, noisy: Latent, sigma: Sigma, cond: &Context) -> Latent {
+    fn predict(&self, noisy: Latent, sigma: Sigma, cond: &Conditioning) -> Latent {
         let home = noisy.video.device();
         let times = sigma.time.clone().into_data().convert::<f32>().try_into_vec::<f32>();
         let times: Vec<f64> = times.expect("converted to f32").into_iter().map(f64::from).collect();
         let latent = noisy.video.clone().to_device(&self.device);
-        let velocity = self.parts.dit.velocity(latent, &times, cond).to_device(&home);
+        let highest = times.iter().copied().fold(0.0, f64::max);
+        let is_low = self.boundary.is_some_and(|boundary| highest < boundary * MAX_TIME);
+        let dit = self.parts.transformers.get(is_low.into());
+        let context = cond.of(is_low.into(), &dit);
+        let velocity = dit.velocity(latent, &times, &context).to_device(&home);
         Latent { video: sigma.clean_from_velocity(noisy.video, velocity) }
     }
 

@@ -2,6 +2,7 @@
 
 mod autodiff;
 mod flex;
+mod packed;
 mod reference;
 #[cfg(any(feature = "cube", test))]
 pub(crate) mod split;
@@ -10,6 +11,8 @@ mod tests;
 
 use burn::backend::{Backend, Dispatch, backend_extension, tensor::FloatTensor};
 use burn::tensor::Tensor;
+
+pub use packed::PackedLinear;
 
 /// The products a dense layer needs in training, as a Burn backend extension over matrices.
 #[backend_extension(Flex, Cube: cfg(feature = "cube"), Autodiff)]

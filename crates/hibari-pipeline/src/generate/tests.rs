@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use burn::tensor::Tensor;
-use hibari_diffusion::{Method, NoisePlan, Step};
+use hibari_diffusion::{Guidance, Method, NoisePlan, Step};
 use hibari_models::Window;
 use hibari_weights::{StoredTensor, write_safetensors};
 use hibari_world::NearestWord;
@@ -32,6 +32,7 @@ impl Flat {
             max_window: 3,
             steps: 5,
             guidance: 2.0,
+            low_noise: None,
             guided: (0.1, 0.8),
             negative: String::new(),
             shift: 1.0,

@@ -354,7 +354,7 @@ fn sample(
     let start = TensorData::new(noise.fill_normal(dims.iter().product()), dims);
     let start = Latent { video: Tensor::from_data(start, &device()) };
     let plan = NoisePlan::uniform(&schedule::linear(16, 1.0), f);
-    let guidance = Guidance { weight: 2.5, from: 0.1, to: 0.95 };
+    let guidance = Guidance { weight: 2.5, low: None, from: 0.1, to: 0.95 };
     let mut predict = |noisy: Latent, sigma, branch| {
         let cond = match branch {
             hibari_diffusion::Branch::Positive => &positive,

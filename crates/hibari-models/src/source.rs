@@ -1,0 +1,113 @@
+//! Where the weights of published models come from, whatever the layout of their files, and how they are held.
+
+use std::ops::Range;
+use std::path::PathBuf;
+
+use half::bf16;
+use hibari_weights::quantize::bf16_from_f32;
+use hibari_weights::{Checkpoint, Lora};
+
+use crate::ModelError;
+
+/// Tensors by the names that the family has for them.
+pub trait TensorSource: Send + Sync {
+    /// A tensor as 32-bit floats, row-major; matrices are `[out, in]`.
+    ///
+    /// # Errors
+    /// if it is not there, or has another shape
+    fn tensor(&self, name: &str, shape: &[usize]) -> Result<Vec<f32>, ModelError>;
+
+    /// The tensor rounded to bfloat16. Sources that hold it so should not make 32-bit floats of it.
+    ///
+    /// # Errors
+    /// as [`Self::tensor`]
+    fn tensor_bf16(&self, name: &str, shape: &[usize]) -> Result<Vec<bf16>, ModelError> {
+        Ok(bf16_from_f32(&self.tensor(name, shape)?))
+    }
+
+    /// The given rows of a matrix, one after another. Sources that can leave the others unread should.
+    ///
+    /// # Errors
+    /// as [`Self::tensor`]
+    /// # Panics
+    /// if there is no such row
+    fn rows(&self, name: &str, shape: [usize; 2], rows: &[u32]) -> Result<Vec<f32>, ModelError> {
+        let (table, width) = (self.tensor(name, &shape)?, shape[1]);
+        Ok(rows.iter().flat_map(|&row| &table[row as usize * width..][..width]).copied().collect())
+    }
+}
+
+/// How the large weights of a model are held.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Residency {
+    /// As 32-bit floats, with exact products: for comparison with other programs.
+    F32,
+    /// Rounded to bfloat16 and packed, with products in bfloat16 and sums in 32 bits.
+    #[default]
+    Bf16,
+    /// Products as with [`Self::Bf16`], the same bits; but each weight stays in its file, in whatever form it has there,
+    /// and is packed anew at each use. Memory holds one weight at a time, so larger models than memory run.
+    Streamed,
+}
+
+/// How a published model is loaded, beside where it is.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Settings {
+    /// How its large weights are held.
+    pub residency: Residency,
+    /// More of its files and folders.
+    pub more: Vec<PathBuf>,
+    /// Changes of its weights.
+    pub loras: Vec<LoraFile>,
+}
+
+/// A LoRA file, and how strongly it acts; 1 is as it was trained.
+#[derive(Clone, Debug, PartialEq)]
+pub struct LoraFile {
+    /// The file.
+    pub path: PathBuf,
+    /// What its changes are multiplied by.
+    pub strength: f32,
+}
+
+/// A file, and what others change of it.
+#[derive(Debug)]
+pub struct Adapted {
+    /// The weights.
+    pub base: Checkpoint,
+    /// Changes, and how strongly they act.
+    pub changes: Vec<(Lora, f32)>,
+}
+
+impl TensorSource for Checkpoint {
+    fn tensor(&self, name: &str, shape: &[usize]) -> Result<Vec<f32>, ModelError> {
+        Ok(self.tensor_f32_shaped(name, shape)?)
+    }
+
+    fn tensor_bf16(&self, name: &str, shape: &[usize]) -> Result<Vec<bf16>, ModelError> {
+        Ok(self.tensor_bf16_shaped(name, shape)?)
+    }
+
+    fn rows(&self, name: &str, _shape: [usize; 2], rows: &[u32]) -> Result<Vec<f32>, ModelError> {
+        let row = |&row: &u32| -> Range<usize> { row as usize..row as usize + 1 };
+        let rows = rows.iter().map(|at| self.rows_f32(name, row(at)));
+        Ok(rows.collect::<Result<Vec<_>, _>>()?.concat())
+    }
+}
+
+impl TensorSource for Adapted {
+    fn tensor(&self, name: &str, shape: &[usize]) -> Result<Vec<f32>, ModelError> {
+        let mut values = self.base.tensor(name, shape)?;
+        for (change, strength) in &self.changes {
+            change.apply(name, &mut values, *strength)?;
+        }
+        Ok(values)
+    }
+
+    fn tensor_bf16(&self, name: &str, shape: &[usize]) -> Result<Vec<bf16>, ModelError> {
+        if self.changes.is_empty() {
+            return self.base.tensor_bf16(name, shape);
+        }
+        Ok(bf16_from_f32(&self.tensor(name, shape)?))
+    }
+}

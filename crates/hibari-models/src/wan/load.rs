@@ -1,0 +1,155 @@
+//! Makes a model of its files, and says which published one it is.
+//!
+//! Sizes come from the parts; a published model is recognised by them. The schedule is the one that the folder's
+//! scheduler file names, or else the preset's.
+
+use std::fs;
+use std::path::Path;
+use std::sync::Arc;
+
+use burn::tensor::Device;
+use hibari_diffusion::Method;
+use hibari_weights::{Checkpoint, Lora, WeightsError, fingerprint};
+use serde::Deserialize;
+
+use super::config::{DitConfig, Experts, ImageInput, NEGATIVE_PROMPT, Preset};
+use super::files::{Files, Index, read, refused};
+use super::keymap;
+use super::model::{Parts, TextEncoder, Transformers, Wan};
+use super::vae::{NamedTensor, Vae, VaeConfig};
+use crate::ModelError;
+use crate::source::{Adapted, LoraFile, Settings, TensorSource};
+use crate::text::umt5::Umt5;
+use crate::text::unigram::Unigram;
+
+/// `scheduler/scheduler_config.json`.
+#[derive(Deserialize)]
+struct Scheduler {
+    #[serde(rename = "_class_name")]
+    class: String,
+    flow_shift: Option<f64>,
+    shift: Option<f64>,
+}
+
+/// Loads the model at `path`, a file or a folder.
+///
+/// # Errors
+/// with the part that is missing, damaged or unknown, or all tensors that are not those of its sizes
+pub fn load(path: &Path, settings: &Settings, device: &Device) -> Result<Wan, ModelError> {
+    let Files { index, transformers, vae, text, tokenizer, scheduler } =
+        Files::find(path, &settings.more)?;
+    if index.boundary_ratio.is_some() && transformers.len() == 1 {
+        return Err(refused(path, "it has two experts, and `transformer_2` is missing".into()));
+    }
+    let (vae_file, vae_config) = vae;
+    let mut files: Vec<&Path> = transformers.iter().flat_map(|(file, _)| file.files()).collect();
+    files.extend(vae_file.files());
+    files.extend(settings.loras.iter().map(|lora| lora.path.as_path()));
+    let fingerprint = fingerprint(files.into_iter())?;
+
+    let dit_config = transformers[0].1.clone();
+    let preset = preset(&dit_config, &vae_config, &index, transformers.len());
+    let (method, shift) = match &scheduler {
+        Some(file) => schedule(file, preset.shift)?,
+        None => (Method::UniPc, preset.shift),
+    };
+    let sources = adapted(transformers, &settings.loras)?;
+    let transformers = Transformers::new(dit_config, sources, settings.residency, device)?;
+    let text = text.map(|found| text_encoder(found, tokenizer.as_deref())).transpose()?.flatten();
+    let parts = Parts {
+        preset,
+        transformers,
+        vae: vae_of(&vae_file, vae_config, device)?,
+        text,
+        method,
+        shift,
+        negative: NEGATIVE_PROMPT.to_owned(),
+        fingerprint,
+    };
+    Wan::new(parts, device)
+}
+
+/// The transformers with all changes, checked.
+fn adapted(
+    transformers: Vec<(Checkpoint, DitConfig)>,
+    loras: &[LoraFile],
+) -> Result<Vec<Arc<dyn TensorSource>>, ModelError> {
+    let mut is_used = vec![false; loras.len()];
+    let mut sources: Vec<Arc<dyn TensorSource>> = Vec::new();
+    for ((base, sizes), component) in transformers.into_iter().zip(["transformer", "transformer_2"])
+    {
+        let layout = sizes.tensors();
+        base.check(&layout)?;
+        let mut changes = Vec::new();
+        for (LoraFile { path, strength }, is_used) in loras.iter().zip(&mut is_used) {
+            let lora = Lora::open(path, &|name| keymap::lora_module(name, component))?;
+            lora.check(&layout)?;
+            *is_used |= !lora.is_empty();
+            changes.push((lora, *strength));
+        }
+        sources.push(Arc::new(Adapted { base, changes }));
+    }
+    match loras.iter().zip(&is_used).find(|(_, is_used)| !**is_used) {
+        Some((lora, _)) => Err(refused(&lora.path, "it changes nothing of this model".into())),
+        None => Ok(sources),
+    }
+}
+
+fn vae_of(file: &Checkpoint, config: VaeConfig, device: &Device) -> Result<Vae, ModelError> {
+    let layout = Vae::new(config, device).layout();
+    file.check(&layout)?;
+    let tensor = |(name, shape): (String, Vec<usize>)| {
+        Ok(NamedTensor { values: file.tensor_f32(&name)?, name, shape })
+    };
+    let tensors = layout.into_iter().map(tensor).collect::<Result<_, WeightsError>>()?;
+    Ok(Vae::load(config, tensors, device)?)
+}
+
+/// The published model of these sizes, or the smallest one's settings for sizes that nobody published.
+fn preset(dit: &DitConfig, vae: &VaeConfig, index: &Index, n_transformers: usize) -> Preset {
+    let has_experts = n_transformers > 1;
+    let is_it = |preset: &Preset| preset.dit == *dit && preset.experts.is_some() == has_experts;
+    let known = Preset::all().into_iter().find(is_it);
+    let usual = known.unwrap_or_else(|| Preset {
+        name: "wan",
+        dit: dit.clone(),
+        experts: has_experts.then_some(Experts { boundary: 0.875, low_guidance: 3.0 }),
+        cell_px: vae.cell_px(),
+        image: match index.expand_timesteps {
+            Some(true) => ImageInput::FirstFrame,
+            _ => ImageInput::None,
+        },
+        ..if has_experts { Preset::t2v_a14b() } else { Preset::t2v_1_3b() }
+    });
+    let boundary = |experts: Experts| Experts {
+        boundary: index.boundary_ratio.unwrap_or(experts.boundary),
+        ..experts
+    };
+    Preset { experts: usual.experts.map(boundary), ..usual }
+}
+
+/// Solver and shift of the folder's scheduler file; where that has no shift, the preset's.
+fn schedule(path: &Path, usual: f64) -> Result<(Method, f64), ModelError> {
+    let Scheduler { class, flow_shift, shift } = read(path)?;
+    let method = match class.as_str() {
+        "UniPCMultistepScheduler" => Method::UniPc,
+        "FlowMatchEulerDiscreteScheduler" => Method::Euler,
+        _ => return Err(refused(path, format!("the scheduler `{class}` is not known"))),
+    };
+    Ok((method, flow_shift.or(shift).unwrap_or(usual)))
+}
+
+/// The text encoder; without a tokenizer there is none.
+fn text_encoder(
+    (file, sizes): (Checkpoint, Umt5),
+    tokenizer: Option<&Path>,
+) -> Result<Option<TextEncoder>, ModelError> {
+    file.check(&sizes.layout())?;
+    let Some(path) = tokenizer else { return Ok(None) };
+    let json = fs::read(path).map_err(|error| refused(path, error.to_string()))?;
+    let tokenizer = Unigram::from_json(&json, sizes.n_words)?;
+    Ok(Some(TextEncoder { sizes, weights: Box::new(file), tokenizer }))
+}
+
+#[cfg(test)]
+mod tests;

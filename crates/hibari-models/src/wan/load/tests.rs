@@ -1,0 +1,446 @@
+//! A tiny model in files of every layout, from files to latents, against what the original pipeline makes of it.
+
+use std::collections::BTreeMap;
+use std::ops::ControlFlow;
+use std::path::PathBuf;
+
+use burn::tensor::{Tensor, TensorData};
+use hibari_diffusion::{Branch, Guidance, Latent, denoise};
+use hibari_weights::{Dtype, StoredTensor, write_safetensors};
+use serde_json::Value;
+
+use super::super::files::Transformer;
+use super::super::matches;
+use super::super::vae::VaeVersion;
+use super::*;
+use crate::oracle::{fill, summary, uni};
+use crate::source::Residency;
+use crate::{TimedText, VideoModel, Window};
+
+const T2V: [f64; 3] = [-0.032626, 1.542942, 2.200456];
+
+const INDEX: &str = r#"{"_class_name": "WanPipeline", "_diffusers_version": "0.42.1"}"#;
+const TRANSFORMER: &str = r#"{"_class_name": "WanTransformer3DModel", "num_attention_heads": 2, "attention_head_dim": 20,
+    "in_channels": 16, "out_channels": 16, "text_dim": 24, "freq_dim": 32, "ffn_dim": 72, "num_layers": 2,
+    "image_dim": null, "patch_size": [1, 2, 2]}"#;
+const VAE: &str = r#"{"_class_name": "AutoencoderKLWan", "base_dim": 4, "z_dim": 16}"#;
+const IMAGE_INDEX: &str = r#"{"_class_name": "WanImageToVideoPipeline", "expand_timesteps": true}"#;
+const VAE_22: &str =
+    r#"{"_class_name": "AutoencoderKLWan", "base_dim": 4, "decoder_base_dim": 6, "z_dim": 48}"#;
+const SCHEDULER: &str =
+    r#"{"_class_name": "UniPCMultistepScheduler", "flow_shift": 3.0, "use_flow_sigmas": true}"#;
+
+/// Writes the folder of the tiny text-to-video model.
+fn written(folder: &Path) {
+    write_folder(folder, [INDEX, TRANSFORMER, VAE, SCHEDULER]);
+}
+
+/// Writes a folder: index, configuration of transformer and autoencoder, scheduler, and weights by the formula.
+fn write_folder(folder: &Path, [index, transformer, vae, scheduler]: [&str; 4]) {
+    let write = |name: &str, text: &str| {
+        let path = folder.join(name);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, text).unwrap();
+    };
+    write("model_index.json", index);
+    write("transformer/config.json", transformer);
+    write("vae/config.json", vae);
+    write("scheduler/scheduler_config.json", scheduler);
+    let dit = DitConfig::from(serde_json::from_str::<Transformer>(transformer).unwrap());
+    let vae = vae_sizes(vae);
+    let layouts =
+        [("transformer", dit.tensors()), ("vae", Vae::new(vae, &Device::default()).layout())];
+    for (part, layout) in layouts {
+        let stored = layout
+            .iter()
+            .map(|(name, shape)| StoredTensor::from_f32(name, shape, &fill(name, shape)));
+        let path = folder.join(part).join("diffusion_pytorch_model.safetensors");
+        write_safetensors(&path, &stored.collect::<Vec<_>>(), &BTreeMap::new()).unwrap();
+    }
+}
+
+fn vae_sizes(json: &str) -> VaeConfig {
+    let json: Value = serde_json::from_str(json).unwrap();
+    let number = |key: &str| json[key].as_u64().map(|n| usize::try_from(n).unwrap());
+    let encoder_base = number("base_dim").unwrap();
+    VaeConfig {
+        version: if number("z_dim") == Some(48) { VaeVersion::V22 } else { VaeVersion::V21 },
+        encoder_base,
+        decoder_base: number("decoder_base_dim").unwrap_or(encoder_base),
+    }
+}
+
+fn settings(residency: Residency) -> Settings {
+    Settings { residency, more: Vec::new(), loras: Vec::new() }
+}
+
+fn opened(path: &Path) -> Wan {
+    load(path, &settings(Residency::F32), &Device::flex()).unwrap()
+}
+
+/// Token states of 24 rows, of which those behind the 13th are zero.
+fn states(name: &str) -> Tensor<3> {
+    let mut values = uni(name, &[24, 24]);
+    values[13 * 24..].fill(0.0);
+    Tensor::from_data(TensorData::new(values, [1, 24, 24]), &Device::default())
+}
+
+/// Three latent frames of so many cells in four steps, guided by 3; the first may be given.
+fn denoised(wan: &mut Wan, cells: [usize; 2], first: Option<Tensor<5>>) -> Tensor<5> {
+    let shift = wan.spec().shift;
+    denoised_on(wan, shift, cells, first)
+}
+
+fn denoised_on(
+    wan: &mut Wan,
+    shift: f64,
+    [h, w]: [usize; 2],
+    first: Option<Tensor<5>>,
+) -> Tensor<5> {
+    let spec = wan.spec().clone();
+    let size = (w * spec.cell_px, h * spec.cell_px);
+    let window = Window { size, times: vec![0.0, 1.0, 2.0], still: false };
+    let positive = wan.condition_on_states(states("pos"), &window).unwrap();
+    let negative = wan.condition_on_states(states("neg"), &window).unwrap();
+    let dims = [1, spec.channels, 3, h, w];
+    let mut video =
+        Tensor::from_data(TensorData::new(uni("latents", &dims), dims), &Device::default());
+    let given = [first.is_some(), false, false];
+    if let Some(first) = first {
+        video = Tensor::cat(vec![first, video.narrow(2, 1, 2)], 2);
+    }
+    let plan = spec.method.plan(4, shift, &given);
+    let guidance = Guidance {
+        weight: if spec.low_noise.is_some() { 4.0 } else { 3.0 },
+        low: spec.low_noise.map(|low| (low.below, low.guidance)),
+        from: spec.guided.0,
+        to: spec.guided.1,
+    };
+    let mut predict = |noisy: Latent, sigma, branch| match branch {
+        Branch::Positive => wan.predict(noisy, sigma, &positive),
+        Branch::Negative => wan.predict(noisy, sigma, &negative),
+    };
+    let mut solver = spec.method.solver();
+    let mut goes_on = |_| ControlFlow::Continue(());
+    let start = Latent { video };
+    let done = denoise(start, &plan, solver.as_mut(), &guidance, &mut predict, &mut goes_on);
+    done.unwrap().video
+}
+
+#[track_caller]
+fn assert_near(latents: &Tensor<5>, [mean, rms, first]: [f64; 3]) {
+    let found = summary(&latents.clone().into_data().try_into_vec::<f32>().unwrap());
+    let near = |a: f64, b: f64| (a - b).abs() <= 1e-4;
+    assert!(
+        near(found.mean, mean) && near(found.rms, rms) && near(found.first, first),
+        "{found:?}"
+    );
+}
+
+#[test]
+fn a_video_that_begins_with_a_picture_is_that_of_the_original_pipeline() {
+    let folder = tempfile::tempdir().unwrap();
+    let transformer = TRANSFORMER.replace("_channels\": 16", "_channels\": 48");
+    let scheduler = SCHEDULER.replace("3.0", "5.0");
+    write_folder(folder.path(), [IMAGE_INDEX, &transformer, VAE_22, &scheduler]);
+    let mut wan = opened(folder.path());
+    assert!(wan.spec().takes_first_frame);
+    let dims = [1, 3, 1, 32, 64];
+    let picture = TensorData::new(uni("image", &dims), dims);
+    let first = wan.encode(Tensor::from_data(picture, &Device::default()));
+    let done = denoised(&mut wan, [2, 4], Some(first));
+    assert_near(&done, [0.024644, 1.221452, 1.103173]);
+}
+
+#[test]
+fn latents_are_those_of_the_original_pipeline() {
+    let folder = tempfile::tempdir().unwrap();
+    written(folder.path());
+    assert!(matches(folder.path()) && !matches(&folder.path().join("vae")));
+    let mut wan = opened(folder.path());
+    let spec = wan.spec().clone();
+    assert_eq!((spec.method, spec.shift, spec.side_step), (Method::UniPc, 3.0, Some(16)));
+
+    let done = denoised(&mut wan, [4, 6], None);
+    assert_near(&done, T2V);
+    let mut frames = 0;
+    wan.decode(done, &mut |frame| {
+        assert_eq!(frame.dims(), [1, 3, 32, 48]);
+        frames += 1;
+        ControlFlow::Continue(())
+    });
+    assert_eq!(frames, spec.frames(3));
+}
+
+#[test]
+fn what_is_missing_is_named() {
+    let folder = tempfile::tempdir().unwrap();
+    written(folder.path());
+    let plain = settings(Residency::F32);
+    let message = |folder: &Path| load(folder, &plain, &Device::flex()).err().unwrap().to_string();
+
+    let mut wan = opened(folder.path());
+    let window = Window { size: (48, 32), times: vec![0.0], still: false };
+    let error = wan.condition(&TimedText::whole("a dog"), &window).err().unwrap();
+    assert!(error.to_string().contains("no text encoder"), "{error}");
+    let narrow = Tensor::zeros([1, 4, 23], &Device::default());
+    let error = wan.condition_on_states(narrow, &window).err().unwrap();
+    assert!(error.to_string().contains("23 wide, the model takes 24"), "{error}");
+
+    let path = folder.path().join("scheduler/scheduler_config.json");
+    fs::write(&path, SCHEDULER.replace("UniPC", "Magic")).unwrap();
+    assert!(message(folder.path()).contains("MagicMultistepScheduler"));
+    fs::write(&path, SCHEDULER).unwrap();
+    let path = folder.path().join("transformer/config.json");
+    fs::write(&path, TRANSFORMER.replace("\"num_layers\": 2", "\"num_layers\": 3")).unwrap();
+    assert!(message(folder.path()).contains("blocks.2."));
+    fs::write(&path, TRANSFORMER.replace("\"in_channels\": 16", "\"in_channels\": 36")).unwrap();
+    assert!(message(folder.path()).contains("patch_embedding.weight"));
+    fs::remove_file(&path).unwrap();
+    assert!(message(folder.path()).contains("transformer/config.json"));
+}
+
+/// The names that the authors give to the tensors of the tiny transformer; see `keymap` for all of them.
+fn original_dit_name(name: &str) -> String {
+    let pairs = [
+        ("condition_embedder.time_embedder.linear_1", "time_embedding.0"),
+        ("condition_embedder.time_embedder.linear_2", "time_embedding.2"),
+        ("condition_embedder.text_embedder.linear_1", "text_embedding.0"),
+        ("condition_embedder.text_embedder.linear_2", "text_embedding.2"),
+        ("condition_embedder.time_proj", "time_projection.1"),
+        ("attn1.", "self_attn."),
+        ("attn2.", "cross_attn."),
+        ("norm2.", "norm3."),
+        ("to_out.0", "o"),
+        ("to_q", "q"),
+        ("to_k", "k"),
+        ("to_v", "v"),
+        ("ffn.net.0.proj", "ffn.0"),
+        ("ffn.net.2", "ffn.2"),
+        ("proj_out", "head.head"),
+    ];
+    let name =
+        pairs.iter().fold(name.to_owned(), |name, (ours, theirs)| name.replace(ours, theirs));
+    match name.strip_suffix("scale_shift_table") {
+        Some("") => "head.modulation".to_owned(),
+        Some(block) => format!("{block}modulation"),
+        None => name,
+    }
+}
+
+/// The tiny transformer, and changes of its names and of how its tensors are stored.
+fn write_transformer(
+    path: &Path,
+    rename: impl Fn(&str) -> String,
+    stored: impl Fn(&str, &[usize], &[f32]) -> Vec<StoredTensor>,
+) {
+    let sizes = DitConfig::from(serde_json::from_str::<Transformer>(TRANSFORMER).unwrap());
+    let tensors = sizes.tensors().into_iter();
+    let tensors =
+        tensors.flat_map(|(name, shape)| stored(&rename(&name), &shape, &fill(&name, &shape)));
+    fs::create_dir_all(path.parent().unwrap()).unwrap();
+    write_safetensors(path, &tensors.collect::<Vec<_>>(), &BTreeMap::new()).unwrap();
+}
+
+fn as_f32(name: &str, shape: &[usize], values: &[f32]) -> Vec<StoredTensor> {
+    vec![StoredTensor::from_f32(name, shape, values)]
+}
+
+fn write_vae(path: &Path) {
+    let layout = Vae::new(vae_sizes(VAE), &Device::flex()).layout();
+    let stored = layout.iter().flat_map(|(name, shape)| as_f32(name, shape, &fill(name, shape)));
+    fs::create_dir_all(path.parent().unwrap()).unwrap();
+    write_safetensors(path, &stored.collect::<Vec<_>>(), &BTreeMap::new()).unwrap();
+}
+
+/// What the authors write beside their transformer; of published sizes it is not needed.
+const ORIGINAL: &str =
+    r#"{"dim": 40, "ffn_dim": 72, "model_type": "t2v", "num_heads": 2, "num_layers": 2}"#;
+
+/// Cosine of the angle between two videos.
+fn cosine(a: &Tensor<5>, b: &Tensor<5>) -> f64 {
+    let values = |x: &Tensor<5>| x.clone().into_data().try_into_vec::<f32>().unwrap();
+    let (a, b) = (values(a), values(b));
+    let dot = |a: &[f32], b: &[f32]| -> f64 {
+        a.iter().zip(b).map(|(&a, &b)| f64::from(a) * f64::from(b)).sum()
+    };
+    dot(&a, &b) / (dot(&a, &a) * dot(&b, &b)).sqrt()
+}
+
+#[test]
+fn files_of_each_part_are_found_beside_the_transformer() {
+    let place = tempfile::tempdir().unwrap();
+    let transformer = place.path().join("diffusion_models/tiny.safetensors");
+    write_transformer(
+        &transformer,
+        |n| format!("model.diffusion_model.{}", original_dit_name(n)),
+        as_f32,
+    );
+    write_vae(&place.path().join("vae/wan_2.1_vae.safetensors"));
+    fs::write(transformer.with_file_name("config.json"), ORIGINAL).unwrap();
+    assert!(matches(&transformer));
+    let mut wan = opened(&transformer);
+    let spec = wan.spec().clone();
+    assert_eq!((spec.method, spec.shift), (Method::UniPc, 8.0), "no scheduler file: the preset's");
+    assert_near(&denoised_on(&mut wan, 3.0, [4, 6], None), T2V);
+
+    let other = place.path().join("elsewhere/vae.safetensors");
+    write_vae(&other);
+    fs::remove_dir_all(place.path().join("vae")).unwrap();
+    let refusal = |more: Vec<PathBuf>| {
+        let settings = Settings { more, ..settings(Residency::F32) };
+        load(&transformer, &settings, &Device::flex()).err().map(|error| error.to_string())
+    };
+    assert!(refusal(Vec::new()).unwrap().contains("no autoencoder"));
+    assert_eq!(refusal(vec![other.clone()]), None);
+    fs::create_dir_all(place.path().join("vae")).unwrap();
+    for name in ["a", "b"] {
+        fs::copy(&other, place.path().join(format!("vae/{name}.safetensors"))).unwrap();
+    }
+    assert!(refusal(Vec::new()).unwrap().contains("are both the model's autoencoder"));
+    fs::remove_file(transformer.with_file_name("config.json")).unwrap();
+    assert!(refusal(vec![other]).unwrap().contains("config.json"));
+}
+
+/// Exact in 32 bits.
+const SCALE: f32 = 1.0 / 1024.0;
+
+/// Whether a tensor is stored in 8 bits below.
+fn is_projection(name: &str, shape: &[usize]) -> bool {
+    name.contains(".to_") && shape.len() == 2
+}
+
+/// 8-bit floats, none of them infinite.
+fn levels(shape: &[usize]) -> Vec<u8> {
+    (0..shape.iter().product()).map(|i: usize| (i * 37 % 0x7f) as u8 | (i as u8 & 1) << 7).collect()
+}
+
+fn decoded(byte: u8) -> f32 {
+    hibari_weights::quantize::f32_from_f8_e4m3(byte) * SCALE
+}
+
+/// The values that the 8-bit floats stand for.
+fn plain(name: &str, shape: &[usize], values: &[f32]) -> Vec<StoredTensor> {
+    if !is_projection(name, shape) {
+        return as_f32(name, shape, values);
+    }
+    as_f32(name, shape, &levels(shape).into_iter().map(decoded).collect::<Vec<_>>())
+}
+
+#[test]
+fn scaled_8_bit_floats_and_a_lora_are_the_weights_they_stand_for() {
+    let place = tempfile::tempdir().unwrap();
+    let write = |name: &str, text: &str| {
+        fs::create_dir_all(place.path().join(name)).unwrap();
+        fs::write(place.path().join(name).join("config.json"), text).unwrap();
+    };
+    let scaled = |name: &str, shape: &[usize], values: &[f32]| {
+        if !is_projection(name, shape) {
+            return as_f32(name, shape, values);
+        }
+        let bytes = levels(shape);
+        let own =
+            StoredTensor { name: name.into(), dtype: Dtype::F8E4M3, shape: shape.into(), bytes };
+        let beside = name.replace(".weight", ".scale_weight");
+        vec![own, StoredTensor::from_f32(&beside, &[], &[SCALE])]
+    };
+    for (name, stored) in
+        [("plain", &plain as &dyn Fn(&str, &[usize], &[f32]) -> _), ("scaled", &scaled)]
+    {
+        write(name, ORIGINAL);
+        write_transformer(
+            &place.path().join(name).join("model.safetensors"),
+            str::to_owned,
+            stored,
+        );
+        write_vae(&place.path().join(name).join("vae.safetensors"));
+    }
+    let (as_they_are, scaled) = (place.path().join("plain"), place.path().join("scaled"));
+    let latents = |path: &Path, settings: &Settings| {
+        denoised(&mut load(path, settings, &Device::flex()).unwrap(), [4, 6], None)
+    };
+    let expected = latents(&as_they_are, &settings(Residency::F32));
+    assert_eq!(
+        latents(&scaled, &settings(Residency::F32)).into_data(),
+        expected.clone().into_data()
+    );
+    let packed = latents(&scaled, &settings(Residency::Bf16));
+    assert!(cosine(&expected, &packed) > 0.999, "{}", cosine(&expected, &packed));
+    let streamed = latents(&scaled, &settings(Residency::Streamed));
+    assert_eq!(streamed.into_data(), packed.into_data());
+
+    // A change of rank one: merged from its file, or merged here.
+    let (down, up): (Vec<f32>, Vec<f32>) = (uni("down", &[1, 40]), uni("up", &[40, 1]));
+    let merged = |name: &str, shape: &[usize], values: &[f32]| {
+        if name != "blocks.1.attn1.to_q.weight" {
+            return plain(name, shape, values);
+        }
+        let strength_alpha_over_rank = 0.5 * 4.0;
+        let change = |i: usize| strength_alpha_over_rank * up[i / 40] * down[i % 40];
+        let sum = |(i, byte): (usize, u8)| decoded(byte) + change(i);
+        as_f32(name, shape, &levels(shape).into_iter().enumerate().map(sum).collect::<Vec<_>>())
+    };
+    write("merged", ORIGINAL);
+    write_transformer(&place.path().join("merged/model.safetensors"), str::to_owned, merged);
+    write_vae(&place.path().join("merged/vae.safetensors"));
+    let path = place.path().join("lora.safetensors");
+    let tensors = [
+        StoredTensor::from_f32(
+            "diffusion_model.blocks.1.self_attn.q.lora_down.weight",
+            &[1, 40],
+            &down,
+        ),
+        StoredTensor::from_f32(
+            "diffusion_model.blocks.1.self_attn.q.lora_up.weight",
+            &[40, 1],
+            &up,
+        ),
+        StoredTensor::from_f32("diffusion_model.blocks.1.self_attn.q.alpha", &[], &[4.0]),
+    ];
+    write_safetensors(&path, &tensors, &BTreeMap::new()).unwrap();
+    let with = |residency| Settings {
+        loras: vec![LoraFile { path: path.clone(), strength: 0.5 }],
+        ..settings(residency)
+    };
+    let adapted = latents(&scaled, &with(Residency::F32));
+    let expected_merged = latents(&place.path().join("merged"), &settings(Residency::F32));
+    let near = cosine(&adapted, &expected_merged);
+    assert!(near > 1.0 - 1e-9, "{near}");
+    assert!(cosine(&adapted, &expected) < 0.9999, "the change is seen");
+    let [packed, streamed] =
+        [Residency::Bf16, Residency::Streamed].map(|r| latents(&scaled, &with(r)));
+    assert_eq!(packed.into_data(), streamed.into_data());
+
+    let stray =
+        StoredTensor::from_f32("transformer.blocks.9.attn1.to_q.lora_A.weight", &[1, 40], &down);
+    write_safetensors(&path, &[stray], &BTreeMap::new()).unwrap();
+    let error = load(&scaled, &with(Residency::F32), &Device::flex()).err().unwrap().to_string();
+    assert!(error.contains("blocks.9.attn1.to_q"), "{error}");
+}
+
+/// The second expert has the first one's weights times 0.8, but for vectors.
+#[test]
+fn two_experts_are_those_of_the_original_pipeline() {
+    let folder = tempfile::tempdir().unwrap();
+    let scheduler = SCHEDULER.replace("3.0", "5.0");
+    let index = r#"{"_class_name": "WanPipeline", "boundary_ratio": 0.875}"#;
+    write_folder(folder.path(), [index, TRANSFORMER, VAE, &scheduler]);
+    let second = folder.path().join("transformer_2");
+    let low = |name: &str, shape: &[usize], values: &[f32]| {
+        let factor = if shape.len() >= 2 { 0.8 } else { 1.0 };
+        as_f32(name, shape, &values.iter().map(|value| value * factor).collect::<Vec<_>>())
+    };
+    write_transformer(&second.join("diffusion_pytorch_model.safetensors"), str::to_owned, low);
+    fs::write(second.join("config.json"), TRANSFORMER).unwrap();
+    for residency in [Residency::F32, Residency::Streamed] {
+        let mut wan = load(folder.path(), &settings(residency), &Device::flex()).unwrap();
+        let done = denoised(&mut wan, [4, 6], None);
+        match residency {
+            Residency::F32 => assert_near(&done, [-0.012186, 1.142728, 0.369761]),
+            _ => assert_eq!(done.dims(), [1, 16, 3, 4, 6]),
+        }
+    }
+    fs::remove_dir_all(second).unwrap();
+    let error = load(folder.path(), &settings(Residency::F32), &Device::flex()).err().unwrap();
+    assert!(error.to_string().contains("transformer_2"), "{error}");
+}

@@ -1,0 +1,85 @@
+//! An affine map whose weight is rounded to bf16 and packed once: for models that are run and not trained, on the CPU.
+
+use std::sync::Arc;
+
+use burn::tensor::{Device, Tensor, TensorData};
+use half::bf16;
+use hibari_kernels::matmul::PackedWeight;
+
+/// `y = x W + b` with bf16 products and f32 sums; it has no gradient.
+#[derive(Clone, Debug)]
+pub struct PackedLinear {
+    weight: Arc<PackedWeight>,
+    bias: Option<Arc<[f32]>>,
+}
+
+impl PackedLinear {
+    /// Packs a row-major `[n, k]`, a row for each output, as checkpoints hold it; `bias`: `[n]`.
+    ///
+    /// # Panics
+    /// if a length does not fit
+    #[must_use]
+    #[track_caller]
+    pub fn from_rows(weight: &[bf16], bias: Option<Arc<[f32]>>, [k, n]: [usize; 2]) -> Self {
+        if let Some(bias) = &bias {
+            assert_eq!(bias.len(), n, "the bias does not fit the weight `[{k}, {n}]`");
+        }
+        Self { weight: Arc::new(PackedWeight::from_bf16_rows(weight, [k, n])), bias }
+    }
+
+    /// Applies it to the last axis.
+    ///
+    /// # Shapes
+    /// `[.., k]` to `[.., n]`
+    /// # Panics
+    /// if the last axis is another, or the tensor is not on the CPU in f32
+    #[track_caller]
+    pub fn apply<const D: usize>(&self, x: Tensor<D>) -> Tensor<D> {
+        let mut dims = x.dims();
+        let [k, n] = self.weight.dims();
+        assert_eq!(dims[D - 1], k, "the last axis of x `{dims:?}` and the weight `[{k}, {n}]`");
+        assert_eq!(x.device(), Device::flex(), "packed weights are the CPU's");
+        let m = dims[..D - 1].iter().product::<usize>();
+        dims[D - 1] = n;
+        let x = x.into_data();
+        let x = x.as_slice::<f32>().expect("f32 on the CPU");
+        let y = self.weight.linear(x, self.bias.as_deref(), m);
+        Tensor::from_data(TensorData::new(y, dims), &Device::flex())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::linear::linear;
+
+    /// The bits of the map that trains, on a weight that bf16 holds exactly.
+    #[test]
+    fn packed_is_linear() {
+        let values = |seed: usize, len: usize| -> Vec<f32> {
+            (0..len).map(|i| ((i * 31 + seed * 17) % 23) as f32 / 4.0 - 2.5).collect()
+        };
+        let (k, n) = (37, 21);
+        let (x, rows, bias) = (values(1, 2 * 5 * k), values(2, k * n), values(3, n));
+        let transposed: Vec<f32> = (0..k * n).map(|i| rows[i % n * k + i / n]).collect();
+        let tensor = |values: &[f32], dims: Vec<usize>| {
+            TensorData::new(values.to_vec(), burn::tensor::Shape::from(dims))
+        };
+        let device = Device::flex();
+        let x = Tensor::<3>::from_data(tensor(&x, vec![2, 5, k]), &device);
+        let expected = linear(
+            x.clone(),
+            Tensor::from_data(tensor(&transposed, vec![k, n]), &device),
+            Some(Tensor::from_data(tensor(&bias, vec![n]), &device)),
+        );
+        let stored: Vec<bf16> = rows.iter().map(|&value| bf16::from_f32(value)).collect();
+        let packed = PackedLinear::from_rows(&stored, Some(bias.into()), [k, n]);
+        let found = packed.apply(x.clone());
+        assert_eq!(found.dims(), [2, 5, n]);
+        assert_eq!(found.into_data(), expected.into_data());
+        let turned = x.swap_dims(0, 1);
+        assert_eq!(packed.apply(turned.clone()).dims(), [5, 2, n]);
+        let by_rows = packed.apply(turned).swap_dims(0, 1).into_data();
+        assert_eq!(by_rows.try_into_vec::<f32>().unwrap().len(), 2 * 5 * n);
+    }
+}
