@@ -7,7 +7,7 @@ use hibari_kernels::isa::Isa;
 use hibari_models::source::{LoraFile, Residency, Settings};
 use hibari_ops::device::DeviceKind;
 
-use crate::commands::{bench, decode, doctor, eval, generate, train, world};
+use crate::commands::{bench, doctor, eval, generate, resume, train, world};
 
 /// Text to video that you run, train and change yourself, on a plain CPU.
 #[derive(Debug, Parser)]
@@ -62,7 +62,7 @@ pub(crate) struct Global {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     Generate(Box<generate::Args>),
-    Decode(decode::Args),
+    Resume(resume::Args),
     World(world::Args),
     Train(train::Args),
     Eval(eval::Args),
@@ -71,7 +71,7 @@ pub(crate) enum Command {
 }
 
 /// Where a video goes.
-#[derive(Debug, clap::Args)]
+#[derive(Clone, Debug, clap::Args)]
 #[command(next_help_heading = "Files to write")]
 pub(crate) struct Files {
     /// The video [default: a free name made of the prompt's first words]

@@ -45,7 +45,7 @@ fn run(args: &Args, output: Output) -> Result<(), Failure> {
         .map_err(|error| Failure::device(args.global.device.name(), error))?;
     match &args.command {
         Command::Generate(args) => commands::generate::run(args, output),
-        Command::Decode(args) => commands::decode::run(args, output),
+        Command::Resume(args) => commands::resume::run(args, output),
         Command::World(args) => commands::world::run(args, output),
         Command::Train(args) => commands::train::run(args, output),
         Command::Eval(args) => commands::eval::run(args, output),

@@ -49,6 +49,11 @@ impl Targets {
         Ok(targets)
     }
 
+    /// Where the video in the making is kept.
+    pub(crate) fn state(&self) -> PathBuf {
+        state_of(&self.video)
+    }
+
     /// Writes all of them, or none.
     pub(crate) fn write(&self, clip: &Clip, made: &Provenance) -> Result<(), Failure> {
         let mut written = Written::default();
@@ -124,7 +129,15 @@ fn free_name(prompt: &str) -> PathBuf {
         1 => PathBuf::from(format!("{slug}.mp4")),
         _ => PathBuf::from(format!("{slug}-{number}.mp4")),
     };
-    (1..u32::MAX).map(name).find(|path| !path.exists()).unwrap_or_else(|| name(1))
+    let is_free = |path: &PathBuf| !path.exists() && !state_of(path).exists();
+    (1..u32::MAX).map(name).find(is_free).unwrap_or_else(|| name(1))
+}
+
+/// `a.mp4.state` of `a.mp4`.
+fn state_of(video: &Path) -> PathBuf {
+    let mut name = video.as_os_str().to_owned();
+    name.push(".state");
+    name.into()
 }
 
 /// The first words of `prompt`, fit for a file name.

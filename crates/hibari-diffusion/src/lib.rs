@@ -14,7 +14,7 @@ pub mod plan;
 pub mod schedule;
 pub mod solver;
 
-pub use denoise::{Canceled, Step, denoise};
+pub use denoise::{Canceled, Position, Step, denoise};
 pub use guidance::{Branch, Guidance};
 pub use latent::{Latent, Sigma};
 pub use method::Method;

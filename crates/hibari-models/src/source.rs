@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use half::bf16;
 use hibari_weights::quantize::bf16_from_f32;
 use hibari_weights::{Checkpoint, Lora};
+use serde::{Deserialize, Serialize};
 
 use crate::ModelError;
 
@@ -38,7 +39,7 @@ pub trait TensorSource: Send + Sync {
 }
 
 /// How the large weights of a model are held.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Residency {
     /// As 32-bit floats, with exact products: for comparison with other programs.
     F32,
@@ -51,7 +52,8 @@ pub enum Residency {
 }
 
 /// How a published model is loaded, beside where it is.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Settings {
     /// How its large weights are held.
     pub residency: Residency,
@@ -62,7 +64,8 @@ pub struct Settings {
 }
 
 /// A LoRA file, and how strongly it acts; 1 is as it was trained.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct LoraFile {
     /// The file.
     pub path: PathBuf,

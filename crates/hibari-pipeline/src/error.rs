@@ -60,9 +60,9 @@ pub enum PipelineError {
     /// A file of weights or latents cannot be used.
     #[error(transparent)]
     Weights(#[from] WeightsError),
-    /// A file holds something else than latents.
-    #[error("`{}` does not hold latents: {reason}", path.display())]
-    Latents {
+    /// A file holds something else than a video in the making.
+    #[error("`{}` does not hold a video in the making: {reason}", path.display())]
+    State {
         /// The file.
         path: PathBuf,
         /// What is wrong with it.
@@ -76,8 +76,8 @@ pub enum PipelineError {
         /// The tensor.
         name: String,
     },
-    /// The latents belong to another model.
-    #[error("the latents `{}` were made by another model", path.display())]
+    /// The state belongs to another model.
+    #[error("`{}` was begun by another model", path.display())]
     OtherModel {
         /// The file.
         path: PathBuf,
@@ -109,9 +109,9 @@ impl PipelineError {
             Self::Settings { .. } => "leave out `--with` and `--lora`".into(),
             Self::Model(ModelError::Request { hint, .. }) => hint.clone(),
             Self::Model(ModelError::Weights(error)) | Self::Weights(error) => error.hint().into(),
-            Self::Latents { .. } => "use a file that `hibari generate` left behind".into(),
+            Self::State { .. } => "use a file that `hibari generate` left behind".into(),
             Self::States { .. } => "give the states of one prompt, a row for each token".into(),
-            Self::OtherModel { .. } => "name the model that made them".into(),
+            Self::OtherModel { .. } => "name the model that began it".into(),
             Self::NotFinite => "use other weights, or less guidance".into(),
             Self::Canceled => "run the same command again to start over".into(),
         }

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use burn::tensor::Tensor;
-use hibari_diffusion::{Branch, Guidance, Latent, NoisePlan, Step};
+use hibari_diffusion::{Branch, Guidance, Latent, NoisePlan, Position, Step};
 use hibari_media::Frame;
 use hibari_models::lark::{self, Lark};
 use hibari_models::source::Settings;
@@ -174,7 +174,7 @@ pub trait Generator: Send {
     /// The vocabulary's name that is nearest to `word`, if any is near.
     fn nearest(&mut self, word: &str) -> Option<NearestWord>;
 
-    /// Denoises `start` along `plan`, as it is told.
+    /// Denoises along `plan` from `start` on, as it is told.
     ///
     /// # Shapes
     /// `[1, C, f, h, w]` in and out, `f` the length of the window
@@ -184,10 +184,10 @@ pub trait Generator: Send {
         &mut self,
         told: &Told,
         window: &Window,
-        start: Latent,
+        start: Position,
         plan: &NoisePlan,
         guidance: &Guidance,
-        progress: &mut dyn FnMut(Step) -> ControlFlow<()>,
+        progress: &mut dyn FnMut(Step<'_>) -> ControlFlow<()>,
     ) -> Result<Latent, PipelineError>;
 
     /// Frames, as many as some latent frames have, to latents `[1, C, f, h, w]`.
@@ -244,10 +244,10 @@ impl<M: VideoModel> Generator for Loaded<M> {
         &mut self,
         told: &Told,
         window: &Window,
-        start: Latent,
+        start: Position,
         plan: &NoisePlan,
         guidance: &Guidance,
-        progress: &mut dyn FnMut(Step) -> ControlFlow<()>,
+        progress: &mut dyn FnMut(Step<'_>) -> ControlFlow<()>,
     ) -> Result<Latent, PipelineError> {
         let model = &mut self.model;
         let (positive, negative) = match told {

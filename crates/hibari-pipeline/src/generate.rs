@@ -1,22 +1,22 @@
-//! The one generation loop: request, prompt, noise, denoising, latents aside, frames.
+//! The one generation loop: request, prompt, noise, denoising, state aside, frames.
 
 use std::ops::ControlFlow;
 use std::path::Path;
 use std::time::Instant;
 
 use burn::tensor::{Device, Tensor, TensorData};
-use hibari_diffusion::Latent;
 use hibari_diffusion::noise::Stream;
+use hibari_diffusion::{Latent, Position};
 use hibari_media::Frame;
 use hibari_models::{ModelSpec, TimedText};
 
 use crate::error::PipelineError;
 use crate::families::{Generator, Told};
 use crate::given;
-use crate::latents::{Latents, Made};
 use crate::pixels::frame_from_pixels;
 use crate::prompt::{self, Understood};
 use crate::request::{Plan, Request};
+use crate::state::{Job, Keeper, Made, State, values};
 
 /// What [`generate`] tells its caller, who may answer by asking it to stop.
 #[derive(Clone, Copy, Debug)]
@@ -30,7 +30,7 @@ pub enum Progress<'a> {
         /// Steps in all.
         of: usize,
     },
-    /// The latents are in this file.
+    /// The state is in this file.
     Saved(&'a Path),
     /// So many frames are decoded.
     Decoded {
@@ -76,20 +76,20 @@ pub struct StageSecs {
 
 /// Makes the video that `request` asks for.
 ///
-/// The latents are written to `aside` before they are decoded, so that [`decode`] can finish the work after a failure;
-/// the caller removes that file. `pixels`, if given, gets the frames before they are rounded.
+/// The state is kept now and then while the model denoises, and before the latents are decoded, so that [`resume`] can
+/// take up the work after a failure; the caller removes that file. `pixels`, if given, gets the frames before they are
+/// rounded.
 ///
 /// # Errors
 /// if the model cannot make it, returns nonsense, or `progress` breaks ([`PipelineError::Canceled`])
 pub fn generate(
     request: &Request,
     model: &mut dyn Generator,
-    aside: &Path,
+    keeper: &Keeper,
     pixels: Option<&mut Pixels>,
     progress: &mut dyn FnMut(Progress<'_>) -> ControlFlow<()>,
 ) -> Result<Clip, PipelineError> {
     let plan = request.plan(model.spec())?;
-
     let start = Instant::now();
     let caption = if model.spec().is_grounded {
         let mut nearest = |word: &str| model.nearest(word);
@@ -101,39 +101,59 @@ pub fn generate(
     };
     let understand = start.elapsed().as_secs_f64();
 
-    let start = Instant::now();
-    let latents = denoise(request, &plan, caption, model, progress)?;
-    let denoise = start.elapsed().as_secs_f64();
-    match latents.save(aside) {
-        Ok(()) => tell(progress, Progress::Saved(aside))?,
-        Err(error) => {
-            tracing::warn!(%error, "the latents are not kept: a failure from here on loses them")
-        }
+    let mut latent = noise(request, model.spec(), &plan)?;
+    if let Some(path) = &request.image {
+        latent.video = begun_with(path, plan.window.size, latent.video, &*model)?;
     }
-
-    let clip = decode(&latents, model, pixels, progress)?;
-    Ok(Clip { secs: StageSecs { understand, denoise, ..clip.secs }, ..clip })
+    let model_sha256 = model.sha256().to_owned();
+    let job = Job { request: request.clone(), caption, model_sha256, done: 0 };
+    let state = State { job, position: Position::start(latent) };
+    let clip = resume(state, model, keeper, pixels, progress)?;
+    Ok(Clip { secs: StageSecs { understand, ..clip.secs }, ..clip })
 }
 
-/// Decodes latents to frames; `pixels`, if given, gets them before they are rounded.
+/// Takes up a video in the making: the frames have the same bits as if nothing had happened.
 ///
 /// # Errors
-/// if the model returns nonsense, or `progress` breaks ([`PipelineError::Canceled`])
+/// as [`generate`]
 /// # Panics
-/// if the latents are not of this model's form
-pub fn decode(
-    latents: &Latents,
+/// if another model began it, see [`State::is_of`]
+pub fn resume(
+    mut state: State,
+    model: &mut dyn Generator,
+    keeper: &Keeper,
+    pixels: Option<&mut Pixels>,
+    progress: &mut dyn FnMut(Progress<'_>) -> ControlFlow<()>,
+) -> Result<Clip, PipelineError> {
+    assert!(state.is_of(&*model), "the state belongs to another model");
+    let plan = state.request().plan(model.spec())?;
+    let start = Instant::now();
+    if state.position.done < plan.steps {
+        denoise(&mut state, &plan, model, keeper, progress)?;
+    }
+    let denoise = start.elapsed().as_secs_f64();
+    if let Some(path) = keeper.keep(&state) {
+        tell(progress, Progress::Saved(path))?;
+    }
+    let clip = decode(&state, model, pixels, progress)?;
+    Ok(Clip { secs: StageSecs { denoise, ..clip.secs }, ..clip })
+}
+
+/// Decodes clean latents to frames; `pixels`, if given, gets them before they are rounded.
+fn decode(
+    state: &State,
     model: &dyn Generator,
     mut pixels: Option<&mut Pixels>,
     progress: &mut dyn FnMut(Progress<'_>) -> ControlFlow<()>,
 ) -> Result<Clip, PipelineError> {
     let start = Instant::now();
     let spec = model.spec();
-    let of = spec.frames(latents.video.dims()[2]);
+    let latents = &state.position.latent.video;
+    let of = spec.frames(latents.dims()[2]);
     let mut frames = Vec::with_capacity(of);
     let mut outcome = Ok(());
     tracing::debug!(frames = of, "decoding");
-    model.decode(latents.video.clone(), &mut |picture| {
+    model.decode(latents.clone(), &mut |picture| {
         if let Some(pixels) = pixels.as_deref_mut() {
             pixels.add(picture.clone());
         }
@@ -146,50 +166,51 @@ pub fn decode(
     outcome?;
     assert_eq!(frames.len(), of, "frames decoded and frames wanted");
     let secs = StageSecs { decode: start.elapsed().as_secs_f64(), ..StageSecs::default() };
-    Ok(Clip { frames, fps: spec.fps, made: latents.made.clone(), secs })
+    Ok(Clip { frames, fps: spec.fps, made: state.made(), secs })
 }
 
+/// Brings the state to clean latents, and keeps it on the way.
 fn denoise(
-    request: &Request,
+    state: &mut State,
     plan: &Plan,
-    caption: String,
     model: &mut dyn Generator,
+    keeper: &Keeper,
     progress: &mut dyn FnMut(Progress<'_>) -> ControlFlow<()>,
-) -> Result<Latents, PipelineError> {
+) -> Result<(), PipelineError> {
     let spec = model.spec();
+    let request = state.request().clone();
     let mut given = vec![false; plan.window.times.len()];
-    let mut start = noise(request, spec, plan)?;
-    if let Some(path) = &request.image {
-        given[0] = true;
-        start.video = begun_with(path, plan.window.size, start.video, &*model)?;
-    }
+    given[0] = request.image.is_some();
     let noise_plan = spec.method.plan(plan.steps, plan.shift, &given);
     let told = match &request.states {
         Some(path) => given::states(path)?,
         None => Told::Text {
-            positive: TimedText::whole(&caption),
+            positive: TimedText::whole(&state.job.caption),
             negative: match request.negative.as_ref().unwrap_or(&spec.negative) {
                 text if text.is_empty() => TimedText::default(),
                 text => TimedText::whole(text),
             },
         },
     };
-    tracing::debug!(steps = plan.steps, latents = ?start.video.dims(), "denoising");
+    let start = state.position.clone();
+    tracing::debug!(steps = plan.steps, done = start.done, latents = ?start.latent.video.dims(), "denoising");
+    let mut kept = Instant::now();
     let clean =
         model.denoise(&told, &plan.window, start, &noise_plan, &plan.guidance, &mut |step| {
+            if step.done < step.of && kept.elapsed() >= keeper.every {
+                state.reach(step.position());
+                if let Some(path) = keeper.keep(state) {
+                    progress(Progress::Saved(path))?;
+                }
+                kept = Instant::now();
+            }
             progress(Progress::Denoised { done: step.done, of: step.of })
         })?;
-    let made = Made {
-        prompt: request.prompt.clone(),
-        caption,
-        seed: request.seed,
-        model_sha256: model.sha256().to_owned(),
-    };
-    let latents = Latents { video: clean.video, made };
-    if latents.values().iter().any(|value| !value.is_finite()) {
+    if values(&clean.video).iter().any(|value| !value.is_finite()) {
         return Err(PipelineError::NotFinite);
     }
-    Ok(latents)
+    state.reach(Position { latent: clean, done: plan.steps, memory: Vec::new() });
+    Ok(())
 }
 
 /// Latents whose first frame is that of a picture.

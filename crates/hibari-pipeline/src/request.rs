@@ -3,8 +3,10 @@
 use std::path::PathBuf;
 
 use hibari_diffusion::Guidance;
+use hibari_models::source::Settings;
 use hibari_models::{ModelSpec, Window};
 use hibari_world::ClipForm;
+use serde::{Deserialize, Serialize};
 
 use crate::error::PipelineError;
 
@@ -17,9 +19,22 @@ const MAX_GUIDANCE: f64 = 20.0;
 /// How far a length may be from one that can be made, in seconds: `0.67` means two thirds.
 const SECONDS_TOLERANCE: f64 = 0.01;
 
+/// The files of a published or trained model.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ModelFiles {
+    /// The file or folder.
+    pub path: PathBuf,
+    /// What belongs to it, and how it is loaded.
+    pub settings: Settings,
+}
+
 /// A video to make. `None` leaves a setting to the model.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Request {
+    /// Where the model is, for whoever takes up the work; `None` for one that is part of the program.
+    pub model: Option<ModelFiles>,
     /// The text, as it was typed.
     pub prompt: String,
     /// Seed of all that the prompt leaves open, and of the noise.

@@ -1,21 +1,16 @@
 //! `hibari generate`: a prompt to a video file.
 
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use hibari_media::Provenance;
-use hibari_pipeline::{Clip, Generator, Made, Pixels, Progress, Request, StageSecs, Understood};
-use hibari_weights::{StoredTensor, write_safetensors};
-use hibari_world::Grounding;
-use serde::Serialize;
-use tempfile::TempPath;
+use hibari_pipeline::{ModelFiles, Request};
 
-use crate::args::{self, Files};
+use crate::args;
+use crate::commands::making::{Aside, Making, Outputs};
 use crate::failure::Failure;
-use crate::output::{Bar, Output};
+use crate::output::Output;
 use crate::targets::Targets;
-use crate::{cancel, embedded, machine};
+use crate::{cancel, embedded};
 
 /// Make a video from a text
 ///
@@ -72,13 +67,7 @@ pub(crate) struct Args {
     #[command(flatten)]
     given: Given,
     #[command(flatten)]
-    files: Files,
-    /// Also keep the latents, which `hibari decode` makes a video of
-    #[arg(long, value_name = "FILE.safetensors", help_heading = "Files to write")]
-    save_latents: Option<PathBuf>,
-    /// Print what was made as one JSON object on stdout
-    #[arg(long)]
-    json: bool,
+    outputs: Outputs,
 }
 
 /// What to compare with other programs by.
@@ -91,51 +80,16 @@ struct Given {
     /// The encoded prompt: `prompt_embeds` and `negative_prompt_embeds`, [1, L, D]
     #[arg(long, value_name = "FILE.safetensors")]
     prompt_embeds: Option<PathBuf>,
-    /// Also keep the frames before any rounding: `frames`, [1, 3, F, H, W] in [-1, 1]
-    #[arg(long, value_name = "FILE.safetensors")]
-    save_frames: Option<PathBuf>,
-}
-
-/// What `--json` prints.
-#[derive(Serialize)]
-struct Report<'a> {
-    path: &'a PathBuf,
-    sheet: Option<&'a PathBuf>,
-    gif: Option<&'a PathBuf>,
-    prompt: &'a str,
-    caption: &'a str,
-    unknown_words: &'a [String],
-    guessed_words: &'a [hibari_world::grounding::Guess],
-    impossible: &'a [String],
-    seed: u64,
-    width: usize,
-    height: usize,
-    frames: usize,
-    fps: u32,
-    model: String,
-    model_sha256: &'a str,
-    seconds: Seconds,
-    peak_memory_bytes: Option<u64>,
-}
-
-/// Where the time went.
-#[derive(Serialize)]
-struct Seconds {
-    load: f64,
-    understand: f64,
-    denoise: f64,
-    decode: f64,
-    write: f64,
-    total: f64,
 }
 
 pub(crate) fn run(args: &Args, output: Output) -> Result<(), Failure> {
     let start = Instant::now();
     cancel::install()?;
-    let targets = Targets::new(&args.files, &args.prompt)?;
+    let targets = Targets::new(&args.outputs.files, &args.prompt)?;
     let mut model = embedded::load(args.model.model.as_deref(), args.model.settings())?;
-    let load = start.elapsed().as_secs_f64();
+    let path = args.model.model.as_deref().map(absolute);
     let request = Request {
+        model: path.map(|path| ModelFiles { path, settings: args.model.settings() }),
         prompt: args.prompt.clone(),
         seed: args.seed,
         size: args.size,
@@ -147,211 +101,19 @@ pub(crate) fn run(args: &Args, output: Output) -> Result<(), Failure> {
         guidance_low: args.guidance_low,
         shift: args.shift,
         negative: args.negative.clone(),
-        image: args.image.clone(),
-        noise: args.given.noise.clone(),
-        states: args.given.prompt_embeds.clone(),
+        image: args.image.as_deref().map(absolute),
+        noise: args.given.noise.as_deref().map(absolute),
+        states: args.given.prompt_embeds.as_deref().map(absolute),
     };
 
-    let aside = Aside::new(args.save_latents.as_deref())?;
-    let mut watch = Watch { output, grounding: None, is_saved: false, bar: None };
-    let mut pixels = Pixels::default();
-    let kept = args.given.save_frames.is_some().then_some(&mut pixels);
-    let mut tell = |progress: Progress<'_>| {
-        watch.tell(progress);
-        cancel::flow()
-    };
-    let made = hibari_pipeline::generate(&request, model.as_mut(), &aside.path, kept, &mut tell);
-    let is_saved = watch.is_saved;
-    let grounding = watch.grounding.take();
-    drop(watch);
-    let write = Instant::now();
-    let clip = made.map_err(Failure::from).and_then(|clip| {
-        if let Some(path) = &args.given.save_frames {
-            save_frames(path, &pixels)?;
-        }
-        targets.write(&clip, &provenance(&clip.made))?;
-        Ok(clip)
-    });
-    let clip = match clip {
-        Err(failure) if is_saved && !failure.is_canceled() => return Err(aside.keep(failure)),
-        other => other?,
-    };
-
-    if let Some(path) = &args.save_latents {
-        aside.keep_as(path)?;
-    }
-    let total = start.elapsed().as_secs_f64();
-    output.note(&wrote(&targets, &clip, total));
-    if args.json {
-        let StageSecs { understand, denoise, decode } = clip.secs;
-        let write = write.elapsed().as_secs_f64();
-        let grounding = grounding.unwrap_or_default();
-        let seconds = Seconds { load, understand, denoise, decode, write, total };
-        output.json(&report(&targets, &clip, &grounding, model.as_ref(), seconds))?;
-    }
-    Ok(())
+    let aside = Aside::new(&targets)?;
+    let making = Making { outputs: &args.outputs, targets, aside, start, output };
+    making.make(model.as_mut(), &mut |model, keeper, pixels, tell| {
+        hibari_pipeline::generate(&request, model, keeper, pixels, tell)
+    })
 }
 
-/// Writes frames as videos are laid out elsewhere.
-fn save_frames(path: &Path, pixels: &Pixels) -> Result<(), Failure> {
-    let (dims, values) = pixels.by_channel();
-    let tensor = StoredTensor::from_f32("frames", &dims, &values);
-    Ok(write_safetensors(path, &[tensor], &BTreeMap::new())?)
-}
-
-/// What made the file.
-pub(crate) fn provenance(made: &Made) -> Provenance {
-    Provenance {
-        generator: "hibari".into(),
-        version: env!("CARGO_PKG_VERSION").into(),
-        prompt: made.prompt.clone(),
-        seed: made.seed,
-        model_sha256: made.model_sha256.clone(),
-    }
-}
-
-/// The last line.
-pub(crate) fn wrote(targets: &Targets, clip: &Clip, secs: f64) -> String {
-    let frame = &clip.frames[0];
-    format!(
-        "wrote {} ({}x{}, {} frames at {} a second, seed {}) in {secs:.1} s",
-        targets.video.display(),
-        frame.width,
-        frame.height,
-        clip.frames.len(),
-        clip.fps,
-        clip.made.seed,
-    )
-}
-
-fn report<'a>(
-    targets: &'a Targets,
-    clip: &'a Clip,
-    grounding: &'a Grounding,
-    model: &dyn Generator,
-    seconds: Seconds,
-) -> Report<'a> {
-    Report {
-        path: &targets.video,
-        sheet: targets.sheet.as_ref(),
-        gif: targets.gif.as_ref(),
-        prompt: &clip.made.prompt,
-        caption: &clip.made.caption,
-        unknown_words: &grounding.unknown,
-        guessed_words: &grounding.guessed,
-        impossible: &grounding.impossible,
-        seed: clip.made.seed,
-        width: clip.frames[0].width,
-        height: clip.frames[0].height,
-        frames: clip.frames.len(),
-        fps: clip.fps,
-        model: model.spec().preset.clone(),
-        model_sha256: &clip.made.model_sha256,
-        seconds,
-        peak_memory_bytes: machine::peak_memory_bytes(),
-    }
-}
-
-/// Shows how far the work is.
-pub(crate) struct Watch {
-    pub(crate) output: Output,
-    /// What was understood.
-    pub(crate) grounding: Option<Grounding>,
-    /// Whether the latents are in their file.
-    pub(crate) is_saved: bool,
-    pub(crate) bar: Option<(&'static str, Bar)>,
-}
-
-impl Watch {
-    pub(crate) fn tell(&mut self, progress: Progress<'_>) {
-        match progress {
-            Progress::Understood(understood) => {
-                self.output.note(&understood_text(understood));
-                self.grounding = Some(understood.grounding.clone());
-            }
-            Progress::Denoised { done, of } => self.show("denoising", done, of),
-            Progress::Saved(_) => self.is_saved = true,
-            Progress::Decoded { done, of } => self.show("decoding", done, of),
-        }
-    }
-
-    fn show(&mut self, what: &'static str, done: usize, of: usize) {
-        if self.bar.as_ref().is_none_or(|(shown, _)| *shown != what) {
-            self.bar = None; // the old one is cleared before the new one draws
-            self.bar = Some((what, self.output.bar(what)));
-        }
-        if let Some((_, bar)) = &self.bar {
-            bar.set(done, of);
-        }
-    }
-}
-
-/// The prompt as it was understood, and what was not.
-fn understood_text(understood: &Understood) -> String {
-    let Understood { grounding, caption, .. } = understood;
-    let mut lines = vec![format!("understood: {caption}")];
-    if grounding.is_empty() {
-        lines.push(
-            "note: nothing in the prompt is known to the world, so all of it was drawn by the seed"
-                .into(),
-        );
-    }
-    if !grounding.unknown.is_empty() {
-        lines.push(format!("note: not known to the world: `{}`", grounding.unknown.join("`, `")));
-    }
-    for guess in &grounding.guessed {
-        lines.push(format!("note: took `{}` for `{}`", guess.word, guess.name));
-    }
-    lines.extend(grounding.impossible.iter().map(|sentence| format!("note: {sentence}")));
-    lines.join("\n")
-}
-
-/// The file of latents: removed when dropped, unless it is kept.
-struct Aside {
-    path: TempPath,
-}
-
-impl Aside {
-    /// Beside `target`, where it may get that name in the end, or else among temporary files.
-    fn new(target: Option<&Path>) -> Result<Self, Failure> {
-        let mut builder = tempfile::Builder::new();
-        builder.prefix("hibari-").suffix(".latents");
-        let file = match target {
-            None => builder.tempfile().map_err(|error| {
-                Failure::input(
-                    format!("the folder for temporary files cannot be written: {error}"),
-                    "set TMPDIR to a folder that can",
-                )
-            }),
-            Some(target) => {
-                let folder = target.parent().filter(|folder| !folder.as_os_str().is_empty());
-                builder.tempfile_in(folder.unwrap_or(Path::new("."))).map_err(|error| {
-                    Failure::input(
-                        format!("cannot write `{}`: {error}", target.display()),
-                        "create the folder, or choose another",
-                    )
-                })
-            }
-        }?;
-        Ok(Self { path: file.into_temp_path() })
-    }
-
-    /// Keeps the file under a name.
-    fn keep_as(self, target: &Path) -> Result<(), Failure> {
-        self.path.persist(target).map_err(|error| {
-            Failure::input(
-                format!("cannot write `{}`: {}", target.display(), error.error),
-                "choose another name",
-            )
-        })
-    }
-
-    /// Keeps the file, and tells in `failure` what it is good for.
-    fn keep(self, failure: Failure) -> Failure {
-        let Ok(path) = self.path.keep() else { return failure };
-        let Failure { message, hint, code } = failure;
-        let path = path.display();
-        let hint = format!("{hint}; then `hibari decode {path} --out FILE.mp4` finishes the video");
-        Failure { message, hint, code }
-    }
+/// A path that means the same in another folder.
+fn absolute(path: &Path) -> PathBuf {
+    std::path::absolute(path).unwrap_or_else(|_no_folder| path.to_path_buf())
 }

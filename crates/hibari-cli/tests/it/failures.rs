@@ -90,7 +90,7 @@ fn one_flipped_bit_in_the_weights() {
 fn a_full_disk_keeps_the_latents() {
     let place = Place::new();
     let outcome = place.run(&[&["generate", PROMPT, "--out", "/dev/full"], &SOON[..]].concat());
-    check(&outcome, 1, "cannot write `/dev/full`: No space left", "hibari decode ");
+    check(&outcome, 1, "cannot write `/dev/full`: No space left", "hibari resume ");
     assert!(outcome.stderr.contains("free some space"), "{outcome:?}");
     assert!(place.files().is_empty());
 
@@ -98,19 +98,24 @@ fn a_full_disk_keeps_the_latents() {
     let [latents] = &kept[..] else { panic!("{kept:?}") };
     let latents = place.temporary.path().join(latents);
     assert!(outcome.stderr.contains(latents.to_str().unwrap()), "{outcome:?}");
-    let decode = ["decode", latents.to_str().unwrap(), "--out", "a.mp4", "--quiet"];
+    let decode = ["resume", latents.to_str().unwrap(), "--out", "a.mp4", "--quiet"];
     let outcome = place.run(&decode);
     assert_eq!(outcome.code, Some(0), "{outcome:?}");
+    assert!(names(place.temporary.path()).is_empty(), "the state is removed");
     let whole = place.run(&[&["generate", PROMPT, "--out", "b.mp4"], &SOON[..]].concat());
     assert_eq!(whole.code, Some(0), "{whole:?}");
     let bytes = |name: &str| fs::read(place.path(name)).unwrap();
     assert!(bytes("a.mp4") == bytes("b.mp4"), "the finished video is the one that was asked for");
 
-    let other = place.temporary.path().join("other.safetensors");
+    let kept = place.run(
+        &[&["generate", PROMPT, "--out", "c.mp4", "--save-latents", "c.safetensors"], &SOON[..]]
+            .concat(),
+    );
+    assert_eq!(kept.code, Some(0), "{kept:?}");
+    let other = place.path("other.safetensors");
     write_model(&other, 2);
-    let model = ["--model", other.to_str().unwrap(), "--force"];
-    let outcome = place.run(&[&decode[..], &model].concat());
-    check(&outcome, 2, "were made by another model", "name the model that made them");
+    let again = ["resume", "c.safetensors", "--model", "other.safetensors", "--out", "d.mp4"];
+    check(&place.run(&again), 2, "was begun by another model", "name the model that began it");
 }
 
 /// A file system whose one page is taken, in a mount namespace of its own; where the system allows none, the device

@@ -65,7 +65,7 @@ fn a_video_is_made_and_reported() {
     assert_eq!((made.prompt.as_str(), made.seed), (PROMPT, 7));
     assert!(load_still(&place.path("a.png")).unwrap().width > 4 * 144);
 
-    let outcome = place.run(&["decode", "a.safetensors", "--out", "again.mp4"]);
+    let outcome = place.run(&["resume", "a.safetensors", "--out", "again.mp4"]);
     assert_eq!(outcome.code, Some(0), "{outcome:?}");
     let [first, again] = ["a.mp4", "again.mp4"].map(|name| fs::read(place.path(name)).unwrap());
     assert!(first == again, "the kept latents give the same video");

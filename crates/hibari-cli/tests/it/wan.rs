@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
+use std::process::Stdio;
 
 use burn::tensor::Device;
 use hibari_models::wan::DitConfig;
@@ -95,10 +96,66 @@ fn latents_and_frames_can_be_compared_with_other_programs() {
     let values = frames.tensor_f32("frames").unwrap();
     assert!(values.iter().all(|value| (-1.0..=1.0).contains(value)));
 
-    let again = ["decode", "latents.safetensors", "--model", "wan", "--out", "again.mp4"];
+    let again = ["resume", "latents.safetensors", "--out", "again.mp4"];
     assert_eq!(place.run(&again).code, Some(0));
     let [first, again] = ["a.mp4", "again.mp4"].map(|name| fs::read(place.path(name)).unwrap());
     assert!(first == again, "kept latents give the same video");
+}
+
+/// Killed with no chance to clean up, while it denoises and while it decodes: taken up, the video has the same bits.
+#[cfg(unix)]
+#[test]
+fn a_killed_run_goes_on_with_the_same_bits() {
+    let place = place_with_wan();
+    let run = |out: &str| {
+        let args = ["generate", "a cat", "--model", "wan", "--size", "96x96", "--frames", "17"];
+        let rest = [
+            "--prompt-embeds",
+            "text.safetensors",
+            "--steps",
+            "40",
+            "--checkpoint-secs",
+            "0",
+            "-v",
+        ];
+        [&args[..], &rest, &["--out", out]]
+            .concat()
+            .iter()
+            .map(|a| (*a).to_owned())
+            .collect::<Vec<_>>()
+    };
+    let whole = run("whole.mp4");
+    let whole = place.run(&whole.iter().map(String::as_str).collect::<Vec<_>>());
+    assert_eq!(whole.code, Some(0), "{whole:?}");
+    let bytes = |name: &str| fs::read(place.path(name)).unwrap();
+    for (out, state_has_memory) in [("denoising.mp4", true), ("decoding.mp4", false)] {
+        let args = run(out);
+        let state = format!("{out}.state");
+        let mut child = place
+            .hibari(&args.iter().map(String::as_str).collect::<Vec<_>>())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        let path = place.path(&state);
+        let is_there = || {
+            Checkpoint::open(&path).is_ok_and(|file| file.contains("solver.0") == state_has_memory)
+        };
+        while !is_there() {
+            assert!(child.try_wait().unwrap().is_none(), "it ended before it was killed");
+            std::thread::sleep(std::time::Duration::from_millis(1));
+        }
+        child.kill().unwrap();
+        child.wait().unwrap();
+        assert!(!place.path(out).exists());
+        let begun = place.run(&args.iter().map(String::as_str).collect::<Vec<_>>());
+        assert!(begun.code == Some(2) && begun.stderr.contains("hibari resume"), "{begun:?}");
+
+        let resumed = place.run(&["resume", &state]);
+        assert_eq!(resumed.code, Some(0), "{resumed:?}");
+        assert!(bytes(out) == bytes("whole.mp4"), "{out}");
+        assert!(!path.exists(), "the state is removed");
+    }
 }
 
 #[test]

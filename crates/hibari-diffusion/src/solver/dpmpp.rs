@@ -50,4 +50,15 @@ impl Solver for DpmPp2M {
         self.previous = Some(Previous { clean, from: from.to_vec() });
         next
     }
+
+    fn memory(&self) -> Vec<Tensor<5>> {
+        self.previous.iter().map(|previous| previous.clean.clone()).collect()
+    }
+
+    fn remember(&mut self, memory: Vec<Tensor<5>>, rows: &[&[f64]]) {
+        let ([clean], [.., from, _]) = (&memory[..], rows) else {
+            panic!("{} tensors after {} rows", memory.len(), rows.len())
+        };
+        self.previous = Some(Previous { clean: clean.clone(), from: from.to_vec() });
+    }
 }

@@ -15,4 +15,12 @@ impl Solver for Euler {
         let gain: Vec<f64> = keep.iter().map(|keep| 1.0 - keep).collect();
         z.clone() * per_frame(&keep, &z) + clean * per_frame(&gain, &z)
     }
+
+    fn memory(&self) -> Vec<Tensor<5>> {
+        Vec::new()
+    }
+
+    fn remember(&mut self, memory: Vec<Tensor<5>>, _rows: &[&[f64]]) {
+        assert!(memory.is_empty(), "Euler's method remembers nothing");
+    }
 }

@@ -21,6 +21,16 @@ pub trait Solver {
     /// - `z`, `clean`: `[B, C, f, h, w]`; the result alike
     /// - `from`, `to`: `f` levels; frames with `from == to` come back unchanged
     fn step(&mut self, z: Tensor<5>, clean: Tensor<5>, from: &[f64], to: &[f64]) -> Tensor<5>;
+
+    /// What it remembers of the steps so far, each `[B, C, f, h, w]`; nothing before the first.
+    fn memory(&self) -> Vec<Tensor<5>>;
+
+    /// Makes a new solver the one that had this [`Self::memory`] after it went through `rows` of a noise plan, one more
+    /// than its steps.
+    ///
+    /// # Panics
+    /// if it is not the memory of such a solver
+    fn remember(&mut self, memory: Vec<Tensor<5>>, rows: &[&[f64]]);
 }
 
 /// A row of per-frame factors as `[1, 1, f, 1, 1]`.

@@ -6,7 +6,7 @@ use burn::tensor::{Device, Tensor, TensorData};
 
 use super::{DpmPp2M, Euler, Solver, UniPc};
 use crate::schedule::{self, Timed};
-use crate::{Guidance, Latent, NoisePlan, denoise};
+use crate::{Guidance, Latent, NoisePlan, Position, denoise};
 
 /// Gaussian data of variance `v`: the optimal clean estimate and the exact flow are known in closed form.
 fn gaussian_error(mut solver: impl Solver, n_steps: usize) -> f64 {
@@ -99,7 +99,7 @@ fn check_trajectory(mut solver: impl Solver, schedule: &Timed, wanted: [f64; 3])
     let plan = NoisePlan::timed(schedule, &[false; 2]);
     let guidance = Guidance { weight: 1.0, low: None, from: 0.0, to: 1.0 };
     let end = denoise(
-        Latent { video },
+        Position::start(Latent { video }),
         &plan,
         &mut solver,
         &guidance,
@@ -128,4 +128,36 @@ fn trajectories_are_those_of_the_reference() {
     check_trajectory(UniPc::default(), &unipc(8, 3.0), [0.068375, 0.492259, 0.077916]);
     let euler = Timed::euler(schedule::flow(4, 5.0));
     check_trajectory(Euler, &euler, [0.026862, 0.455924, 0.012261]);
+}
+
+/// Stopped after each step and taken up by a new solver, the end has the same bits; frame 0 is given.
+fn check_resumed<S: Solver + Default>(name: &str) {
+    let plan = NoisePlan::timed(&Timed::unipc(schedule::flow(5, 3.0)), &[true, false, false]);
+    let guidance = Guidance { weight: 2.0, low: None, from: 0.0, to: 1.0 };
+    let shape = [1, 2, 3, 2, 2];
+    let video = Tensor::from_data(TensorData::new(uni("resume", 24), shape), &Device::flex());
+    let run = |start: Position, stop: usize| {
+        let mut last = start.clone();
+        let mut predict = |noisy: Latent, _, _| Latent { video: noisy.video.sin() * 0.6 };
+        let end = denoise(start, &plan, &mut S::default(), &guidance, &mut predict, &mut |step| {
+            last = step.position();
+            if step.done == stop { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        });
+        assert_eq!(end.is_err(), stop > 0);
+        last
+    };
+    let whole = values(run(Position::start(Latent { video: video.clone() }), 0).latent.video);
+    for stop in 1..5 {
+        let stopped = run(Position::start(Latent { video: video.clone() }), stop);
+        assert_eq!(stopped.done, stop);
+        let resumed = run(stopped, 0);
+        assert_eq!(values(resumed.latent.video), whole, "{name}, stopped after step {stop}");
+    }
+}
+
+#[test]
+fn a_stopped_run_goes_on_with_the_same_bits() {
+    check_resumed::<Euler>("Euler");
+    check_resumed::<UniPc>("UniPC");
+    check_resumed::<DpmPp2M>("DPM++");
 }

@@ -37,19 +37,16 @@ impl Solver for UniPc {
             left: vec![Vec::new(); from.len()],
         });
         let (mut corrector, mut predictor, mut left) = (Vec::new(), Vec::new(), Vec::new());
-        for ((&s, &t), mut levels) in from.iter().zip(to).zip(past.left) {
+        for ((&s, &t), levels) in from.iter().zip(to).zip(past.left) {
             if s == t {
                 corrector.push([1.0, 0.0, 0.0, 0.0, 0.0]);
                 predictor.push([1.0, 0.0, 0.0]);
-                left.push(Vec::new());
-                continue;
+            } else {
+                assert!(t < s, "a frame goes from level `{s}` up to `{t}`");
+                corrector.push(correct(s, &levels));
+                predictor.push(predict(s, t, &levels));
             }
-            assert!(t < s, "a frame goes from level `{s}` up to `{t}`");
-            corrector.push(correct(s, &levels));
-            predictor.push(predict(s, t, &levels));
-            levels.insert(0, s);
-            levels.truncate(2);
-            left.push(levels);
+            left.push(left_after(levels, s, t));
         }
         let terms = [&z, &past.corrected, &past.older, &past.clean, &clean];
         let corrected = combine(terms, &corrector);
@@ -57,6 +54,35 @@ impl Solver for UniPc {
         self.past = Some(Past { corrected, older: past.clean, clean, left });
         next
     }
+
+    fn memory(&self) -> Vec<Tensor<5>> {
+        let past = self.past.iter();
+        past.flat_map(|past| [&past.corrected, &past.clean, &past.older]).cloned().collect()
+    }
+
+    fn remember(&mut self, memory: Vec<Tensor<5>>, rows: &[&[f64]]) {
+        let [corrected, clean, older] = &memory[..] else {
+            panic!("UniPC remembers 3 tensors, not {}", memory.len())
+        };
+        let mut left = vec![Vec::new(); rows[0].len()];
+        for pair in rows.windows(2) {
+            for (levels, (&s, &t)) in left.iter_mut().zip(pair[0].iter().zip(pair[1])) {
+                *levels = left_after(std::mem::take(levels), s, t);
+            }
+        }
+        let [corrected, clean, older] = [corrected, clean, older].map(Tensor::clone);
+        self.past = Some(Past { corrected, clean, older, left });
+    }
+}
+
+/// The levels that a frame has left without a pause, once it went from `s` to `t`.
+fn left_after(mut levels: Vec<f64>, s: f64, t: f64) -> Vec<f64> {
+    if s == t {
+        return Vec::new();
+    }
+    levels.insert(0, s);
+    levels.truncate(2);
+    levels
 }
 
 /// The sum of the terms, each times its factor of the frame.

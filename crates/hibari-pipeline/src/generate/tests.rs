@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 
 use burn::tensor::Tensor;
-use hibari_diffusion::{Guidance, Method, NoisePlan, Step};
+use std::time::Duration;
+
+use hibari_diffusion::{Guidance, Method, NoisePlan, Sigma, Step};
 use hibari_models::Window;
 use hibari_weights::{StoredTensor, write_safetensors};
 use hibari_world::NearestWord;
@@ -61,23 +63,22 @@ impl Generator for Flat {
         &mut self,
         told: &Told,
         window: &Window,
-        start: Latent,
+        start: Position,
         plan: &NoisePlan,
         guidance: &Guidance,
-        progress: &mut dyn FnMut(Step) -> ControlFlow<()>,
+        progress: &mut dyn FnMut(Step<'_>) -> ControlFlow<()>,
     ) -> Result<Latent, PipelineError> {
         let Told::Text { positive, negative } = told else { panic!("{told:?}") };
         assert!(positive.joined().contains("dog") && negative.joined().is_empty());
         assert_eq!(guidance.weight, 2.0);
         assert_eq!((plan.n_frames(), plan.at(0)[0], plan.at(plan.n_steps())[0]), (2, 1.0, 0.0));
         assert_eq!((window.size, window.times.as_slice()), ((32, 64), &[0.0, 1.0][..]));
-        assert_eq!(start.video.dims(), [1, 2, 2, 4, 2]);
-        for done in 1..=plan.n_steps() {
-            if progress(Step { done, of: plan.n_steps() }).is_break() {
-                return Err(PipelineError::Canceled);
-            }
-        }
-        Ok(Latent { video: start.video.zeros_like() + self.value })
+        assert_eq!(start.latent.video.dims(), [1, 2, 2, 4, 2]);
+        let mut predict =
+            |noisy: Latent, _: Sigma, _| Latent { video: noisy.video * 0.0 + self.value };
+        let mut solver = self.spec.method.solver();
+        hibari_diffusion::denoise(start, plan, solver.as_mut(), guidance, &mut predict, progress)
+            .map_err(|_canceled| PipelineError::Canceled)
     }
 
     fn encode(&self, _frames: &[Frame]) -> Tensor<5> {
@@ -110,20 +111,25 @@ fn request() -> Request {
     }
 }
 
+fn keeper(path: &Path, every_secs: u64) -> Keeper {
+    Keeper { paths: vec![path.to_path_buf()], every: Duration::from_secs(every_secs) }
+}
+
 /// What was told, and the result; stops at the `stop`-th telling.
 fn run(value: f32, aside: &Path, stop: usize) -> (Vec<&'static str>, Result<Clip, PipelineError>) {
     let mut told = Vec::new();
     let mut pixels = Pixels::default();
     let model = &mut Flat::new(value);
-    let clip = generate(&request(), model, aside, Some(&mut pixels), &mut |progress| {
-        told.push(match progress {
-            Progress::Understood(_) => "understood",
-            Progress::Denoised { .. } => "denoised",
-            Progress::Saved(_) => "saved",
-            Progress::Decoded { .. } => "decoded",
+    let clip =
+        generate(&request(), model, &keeper(aside, 60), Some(&mut pixels), &mut |progress| {
+            told.push(match progress {
+                Progress::Understood(_) => "understood",
+                Progress::Denoised { .. } => "denoised",
+                Progress::Saved(_) => "saved",
+                Progress::Decoded { .. } => "decoded",
+            });
+            if told.len() == stop { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
         });
-        if told.len() == stop { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
-    });
     if clip.is_ok() {
         let (dims, values) = pixels.by_channel();
         assert_eq!(dims, [1, 3, 8, 64, 32]);
@@ -133,26 +139,51 @@ fn run(value: f32, aside: &Path, stop: usize) -> (Vec<&'static str>, Result<Clip
 }
 
 #[test]
-fn frames_come_out_and_again_from_the_latents_aside() {
+fn frames_come_out_and_again_from_the_state_aside() {
     let folder = tempfile::tempdir().unwrap();
-    let aside = folder.path().join("latents");
+    let aside = folder.path().join("state");
     let (told, clip) = run(0.5, &aside, 0);
     let clip = clip.unwrap();
     assert_eq!(told.len(), 1 + 5 + 1 + 8);
     assert_eq!(clip.frames, vec![Frame::filled(32, 64, [191; 3]); 8]);
     assert_eq!((clip.fps, clip.made.seed, clip.made.model_sha256.as_str()), (12, 4, "f1a7"));
 
-    let latents = Latents::open(&aside).unwrap();
-    let again = decode(&latents, &Flat::new(0.0), None, &mut |_| ControlFlow::Continue(()));
-    let again = again.unwrap();
+    let again = taken_up(&aside);
     assert_eq!((again.frames, again.made), (clip.frames, clip.made));
+}
+
+fn taken_up(aside: &Path) -> Clip {
+    let state = State::open(aside).unwrap();
+    let model = &mut Flat::new(0.5);
+    assert!(state.is_of(model));
+    resume(state, model, &keeper(aside, 0), None, &mut |_| ControlFlow::Continue(())).unwrap()
+}
+
+#[test]
+fn a_run_that_was_stopped_goes_on_to_the_same_frames() {
+    let folder = tempfile::tempdir().unwrap();
+    let aside = folder.path().join("state");
+    let (_, whole) = run(0.5, &aside, 0);
+    for stop in 1..5 {
+        std::fs::remove_file(&aside).unwrap();
+        let stopped =
+            generate(&request(), &mut Flat::new(0.5), &keeper(&aside, 0), None, &mut |progress| {
+                match progress {
+                    Progress::Denoised { done, .. } if done == stop => ControlFlow::Break(()),
+                    _ => ControlFlow::Continue(()),
+                }
+            });
+        assert!(matches!(stopped, Err(PipelineError::Canceled)));
+        assert_eq!(State::open(&aside).unwrap().job.done, stop);
+        assert_eq!(taken_up(&aside).frames, whole.as_ref().unwrap().frames, "after step {stop}");
+    }
 }
 
 #[test]
 fn it_stops_wherever_it_is_asked_to() {
     let folder = tempfile::tempdir().unwrap();
     for stop in 1..=15 {
-        let (told, clip) = run(0.5, &folder.path().join("latents"), stop);
+        let (told, clip) = run(0.5, &folder.path().join("state"), stop);
         assert!(matches!(clip, Err(PipelineError::Canceled)), "at telling {stop}");
         assert_eq!(told.len(), stop);
     }
@@ -161,7 +192,7 @@ fn it_stops_wherever_it_is_asked_to() {
 #[test]
 fn nonsense_is_not_drawn() {
     let folder = tempfile::tempdir().unwrap();
-    let aside = folder.path().join("latents");
+    let aside = folder.path().join("state");
     for value in [f32::NAN, f32::INFINITY] {
         let (_, clip) = run(value, &aside, 0);
         assert!(matches!(clip, Err(PipelineError::NotFinite)));
@@ -172,8 +203,8 @@ fn nonsense_is_not_drawn() {
 }
 
 #[test]
-fn latents_that_cannot_be_kept_do_not_stop_the_work() {
-    let (told, clip) = run(0.5, Path::new("/no/such/folder/latents"), 0);
+fn a_state_that_cannot_be_kept_do_not_stop_the_work() {
+    let (told, clip) = run(0.5, Path::new("/no/such/folder/state"), 0);
     assert!(clip.is_ok() && !told.contains(&"saved"));
 }
 

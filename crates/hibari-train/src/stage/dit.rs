@@ -12,7 +12,7 @@ use std::sync::Arc;
 use burn::tensor::{Tensor, TensorData};
 use hibari_data::{LatentItem, LatentSet};
 use hibari_diffusion::{
-    Guidance, Latent, NoisePlan, denoise, noise::Stream, objective::Mixture, schedule,
+    Guidance, Latent, NoisePlan, Position, denoise, noise::Stream, objective::Mixture, schedule,
     solver::DpmPp2M,
 };
 use hibari_media::Frame;
@@ -352,7 +352,7 @@ fn sample(
     let negative = lark.condition(&TimedText::default(), &window)?;
     let dims = [1, lark.spec().channels, f, size.1 / CELL_PX, size.0 / CELL_PX];
     let start = TensorData::new(noise.fill_normal(dims.iter().product()), dims);
-    let start = Latent { video: Tensor::from_data(start, &device()) };
+    let start = Position::start(Latent { video: Tensor::from_data(start, &device()) });
     let plan = NoisePlan::uniform(&schedule::linear(16, 1.0), f);
     let guidance = Guidance { weight: 2.5, low: None, from: 0.1, to: 0.95 };
     let mut predict = |noisy: Latent, sigma, branch| {

@@ -5,7 +5,7 @@ use std::ops::ControlFlow;
 use std::path::PathBuf;
 
 use burn::tensor::{Tensor, TensorData};
-use hibari_diffusion::{Branch, Guidance, Latent, denoise};
+use hibari_diffusion::{Branch, Guidance, Latent, Position, denoise};
 use hibari_weights::{Dtype, StoredTensor, write_safetensors};
 use serde_json::Value;
 
@@ -121,9 +121,10 @@ fn denoised_on(
         Branch::Negative => wan.predict(noisy, sigma, &negative),
     };
     let mut solver = spec.method.solver();
-    let mut goes_on = |_| ControlFlow::Continue(());
-    let start = Latent { video };
-    let done = denoise(start, &plan, solver.as_mut(), &guidance, &mut predict, &mut goes_on);
+    let start = Position::start(Latent { video });
+    let done = denoise(start, &plan, solver.as_mut(), &guidance, &mut predict, &mut |_| {
+        ControlFlow::Continue(())
+    });
     done.unwrap().video
 }
 

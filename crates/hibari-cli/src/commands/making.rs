@@ -1,0 +1,314 @@
+//! What `generate` and `resume` share: the files they write, the state they keep, what they tell.
+
+use std::collections::BTreeMap;
+use std::ops::ControlFlow;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use hibari_media::Provenance;
+use hibari_pipeline::{
+    Clip, Generator, Keeper, Made, PipelineError, Pixels, Progress, StageSecs, State, Understood,
+};
+use hibari_weights::{StoredTensor, write_safetensors};
+use hibari_world::Grounding;
+use serde::Serialize;
+
+use crate::args::Files;
+use crate::failure::Failure;
+use crate::output::{Bar, Output};
+use crate::targets::{self, Targets};
+use crate::{cancel, machine};
+
+/// Work that took longer is kept when it is canceled.
+const WORTH_KEEPING: Duration = Duration::from_secs(60);
+
+/// What is written beside the video.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Outputs {
+    #[command(flatten)]
+    pub(crate) files: Files,
+    /// Also keep the clean latents, which `hibari resume` makes a video of
+    #[arg(long, value_name = "FILE.safetensors", help_heading = "Files to write")]
+    save_latents: Option<PathBuf>,
+    /// Also keep the frames before any rounding: `frames`, [1, 3, F, H, W] in [-1, 1]
+    #[arg(long, value_name = "FILE.safetensors", help_heading = "Files to write")]
+    save_frames: Option<PathBuf>,
+    /// How often to write down how far the work is, in seconds; `hibari resume` takes it up after a crash
+    #[arg(long, value_name = "S", default_value_t = 60, help_heading = "Files to write")]
+    checkpoint_secs: u64,
+    /// Print what was made as one JSON object on stdout
+    #[arg(long)]
+    json: bool,
+}
+
+/// What `--json` prints.
+#[derive(Serialize)]
+struct Report<'a> {
+    path: &'a PathBuf,
+    sheet: Option<&'a PathBuf>,
+    gif: Option<&'a PathBuf>,
+    prompt: &'a str,
+    caption: &'a str,
+    unknown_words: &'a [String],
+    guessed_words: &'a [hibari_world::grounding::Guess],
+    impossible: &'a [String],
+    seed: u64,
+    width: usize,
+    height: usize,
+    frames: usize,
+    fps: u32,
+    model: String,
+    model_sha256: &'a str,
+    seconds: Seconds,
+    peak_memory_bytes: Option<u64>,
+}
+
+/// Where the time went.
+#[derive(Serialize)]
+struct Seconds {
+    load: f64,
+    understand: f64,
+    denoise: f64,
+    decode: f64,
+    write: f64,
+    total: f64,
+}
+
+/// Where the video goes, and what is known before it is made.
+pub(crate) struct Making<'a> {
+    pub(crate) outputs: &'a Outputs,
+    pub(crate) targets: Targets,
+    /// Where its state may be kept.
+    pub(crate) aside: Aside,
+    /// When the command began.
+    pub(crate) start: Instant,
+    pub(crate) output: Output,
+}
+
+/// The work itself.
+pub(crate) type Work<'w> = &'w mut dyn FnMut(
+    &mut dyn Generator,
+    &Keeper,
+    Option<&mut Pixels>,
+    &mut dyn FnMut(Progress<'_>) -> ControlFlow<()>,
+) -> Result<Clip, PipelineError>;
+
+impl Making<'_> {
+    /// Does the work and writes its files; if it fails, the state is kept and the hint tells how to go on.
+    pub(crate) fn make(self, model: &mut dyn Generator, work: Work<'_>) -> Result<(), Failure> {
+        let Self { outputs, targets, aside, start, output } = self;
+        if let Some(path) = &outputs.save_latents {
+            targets::check(path, &["safetensors"], true)?;
+        }
+        let load = start.elapsed().as_secs_f64();
+        let every = Duration::from_secs(outputs.checkpoint_secs);
+        let keeper = Keeper { paths: aside.paths.clone(), every };
+        let mut watch = Watch { output, grounding: None, kept: None, bar: None };
+        let mut pixels = Pixels::default();
+        let raw = outputs.save_frames.is_some().then_some(&mut pixels);
+        let made = work(model, &keeper, raw, &mut |progress: Progress<'_>| {
+            watch.tell(progress);
+            cancel::flow()
+        });
+        let (kept, grounding) = (watch.kept.take(), watch.grounding.take().unwrap_or_default());
+        drop(watch);
+        let write = Instant::now();
+        let clip = made.map_err(Failure::from).and_then(|clip| {
+            if let Some(path) = &outputs.save_frames {
+                save_frames(path, &pixels)?;
+            }
+            if let (Some(path), Some(kept)) = (&outputs.save_latents, &kept) {
+                State::open(kept)?.save(path)?;
+            }
+            targets.write(&clip, &provenance(&clip.made))?;
+            Ok(clip)
+        });
+        let clip = match (clip, kept) {
+            (Ok(clip), _) => clip,
+            (Err(failure), Some(kept))
+                if !failure.is_canceled() || start.elapsed() > WORTH_KEEPING =>
+            {
+                return Err(aside.keep(&kept, failure));
+            }
+            (Err(failure), _) => return Err(failure),
+        };
+        let total = start.elapsed().as_secs_f64();
+        output.note(&wrote(&targets, &clip, total));
+        if outputs.json {
+            let StageSecs { understand, denoise, decode } = clip.secs;
+            let write = write.elapsed().as_secs_f64();
+            let seconds = Seconds { load, understand, denoise, decode, write, total };
+            output.json(&report(&targets, &clip, &grounding, model, seconds))?;
+        }
+        Ok(())
+    }
+}
+
+/// Writes frames as videos are laid out elsewhere.
+fn save_frames(path: &Path, pixels: &Pixels) -> Result<(), Failure> {
+    let (dims, values) = pixels.by_channel();
+    let tensor = StoredTensor::from_f32("frames", &dims, &values);
+    Ok(write_safetensors(path, &[tensor], &BTreeMap::new())?)
+}
+
+/// What made the file.
+fn provenance(made: &Made) -> Provenance {
+    Provenance {
+        generator: "hibari".into(),
+        version: env!("CARGO_PKG_VERSION").into(),
+        prompt: made.prompt.clone(),
+        seed: made.seed,
+        model_sha256: made.model_sha256.clone(),
+    }
+}
+
+/// The last line.
+fn wrote(targets: &Targets, clip: &Clip, secs: f64) -> String {
+    let frame = &clip.frames[0];
+    format!(
+        "wrote {} ({}x{}, {} frames at {} a second, seed {}) in {secs:.1} s",
+        targets.video.display(),
+        frame.width,
+        frame.height,
+        clip.frames.len(),
+        clip.fps,
+        clip.made.seed,
+    )
+}
+
+fn report<'a>(
+    targets: &'a Targets,
+    clip: &'a Clip,
+    grounding: &'a Grounding,
+    model: &dyn Generator,
+    seconds: Seconds,
+) -> Report<'a> {
+    Report {
+        path: &targets.video,
+        sheet: targets.sheet.as_ref(),
+        gif: targets.gif.as_ref(),
+        prompt: &clip.made.prompt,
+        caption: &clip.made.caption,
+        unknown_words: &grounding.unknown,
+        guessed_words: &grounding.guessed,
+        impossible: &grounding.impossible,
+        seed: clip.made.seed,
+        width: clip.frames[0].width,
+        height: clip.frames[0].height,
+        frames: clip.frames.len(),
+        fps: clip.fps,
+        model: model.spec().preset.clone(),
+        model_sha256: &clip.made.model_sha256,
+        seconds,
+        peak_memory_bytes: machine::peak_memory_bytes(),
+    }
+}
+
+/// Shows how far the work is.
+struct Watch {
+    output: Output,
+    /// What was understood.
+    grounding: Option<Grounding>,
+    /// Where the state is.
+    kept: Option<PathBuf>,
+    bar: Option<(&'static str, Bar)>,
+}
+
+impl Watch {
+    fn tell(&mut self, progress: Progress<'_>) {
+        match progress {
+            Progress::Understood(understood) => {
+                self.output.note(&understood_text(understood));
+                self.grounding = Some(understood.grounding.clone());
+            }
+            Progress::Denoised { done, of } => self.show("denoising", done, of),
+            Progress::Saved(path) => self.kept = Some(path.to_path_buf()),
+            Progress::Decoded { done, of } => self.show("decoding", done, of),
+        }
+    }
+
+    fn show(&mut self, what: &'static str, done: usize, of: usize) {
+        if self.bar.as_ref().is_none_or(|(shown, _)| *shown != what) {
+            self.bar = None; // the old one is cleared before the new one draws
+            self.bar = Some((what, self.output.bar(what)));
+        }
+        if let Some((_, bar)) = &self.bar {
+            bar.set(done, of);
+        }
+    }
+}
+
+/// The prompt as it was understood, and what was not.
+fn understood_text(understood: &Understood) -> String {
+    let Understood { grounding, caption, .. } = understood;
+    let mut lines = vec![format!("understood: {caption}")];
+    if grounding.is_empty() {
+        lines.push(
+            "note: nothing in the prompt is known to the world, so all of it was drawn by the seed"
+                .into(),
+        );
+    }
+    if !grounding.unknown.is_empty() {
+        lines.push(format!("note: not known to the world: `{}`", grounding.unknown.join("`, `")));
+    }
+    for guess in &grounding.guessed {
+        lines.push(format!("note: took `{}` for `{}`", guess.word, guess.name));
+    }
+    lines.extend(grounding.impossible.iter().map(|sentence| format!("note: {sentence}")));
+    lines.join("\n")
+}
+
+/// Files that a state may be kept in: removed when dropped, unless one of them is kept.
+pub(crate) struct Aside {
+    paths: Vec<PathBuf>,
+    is_kept: bool,
+}
+
+impl Aside {
+    /// Beside the video, and if that cannot be written among temporary files.
+    ///
+    /// # Errors
+    /// if a video in the making is there already
+    pub(crate) fn new(targets: &Targets) -> Result<Self, Failure> {
+        let temporary = std::env::temp_dir().join(format!("hibari-{}.state", std::process::id()));
+        let mut paths = vec![temporary];
+        // A device has no place beside it.
+        if !targets.video.exists() || targets.video.is_file() {
+            let beside = targets.state();
+            if beside.exists() {
+                let beside = beside.display();
+                return Err(Failure::input(
+                    format!("`{beside}` holds this video in the making"),
+                    format!(
+                        "`hibari resume {beside}` goes on with it; or give another name, or remove it"
+                    ),
+                ));
+            }
+            paths.insert(0, beside);
+        }
+        Ok(Self { paths, is_kept: false })
+    }
+
+    /// The file of a work that is taken up; it stays if that fails.
+    pub(crate) fn taken_up(path: &Path) -> Self {
+        Self { paths: vec![path.to_path_buf()], is_kept: true }
+    }
+
+    /// Keeps what was written, and tells in `failure` what it is good for.
+    fn keep(mut self, path: &Path, failure: Failure) -> Failure {
+        self.is_kept = true;
+        let Failure { message, hint, code } = failure;
+        let hint = format!("{hint}; then `hibari resume {}` finishes the video", path.display());
+        Failure { message, hint, code }
+    }
+}
+
+impl Drop for Aside {
+    fn drop(&mut self) {
+        for path in self.paths.iter().filter(|path| !self.is_kept && path.is_file()) {
+            if let Err(error) = std::fs::remove_file(path) {
+                tracing::warn!(path = %path.display(), %error, "a file could not be removed");
+            }
+        }
+    }
+}
