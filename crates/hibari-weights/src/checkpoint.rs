@@ -23,6 +23,8 @@ const COMPANIONS: [&str; 5] =
     ["scaled_fp8", "comfy_quant", "scale_input", "input_scale", "spiece_model"];
 /// Last segments of the scale of `X.weight`, where that is an 8-bit float.
 const SCALES: [&str; 2] = ["scale_weight", "weight_scale"];
+/// Tensors of this size are not kept in memory beside what was made of them.
+const FORGET_BYTES: usize = 1 << 20;
 /// The one `comfy_quant` format that is read.
 const COMFY_FORMAT: &str = "float8_e4m3fn";
 
@@ -301,7 +303,9 @@ impl Checkpoint {
         }
         if tensor.encoding == Encoding::Plain(Dtype::Bf16) && tensor.scale.is_none() {
             let pairs = self.bytes_of(tensor).chunks_exact(2);
-            return Ok(pairs.map(|pair| half::bf16::from_le_bytes([pair[0], pair[1]])).collect());
+            let values = pairs.map(|pair| half::bf16::from_le_bytes([pair[0], pair[1]])).collect();
+            self.forget(tensor);
+            return Ok(values);
         }
         Ok(crate::quantize::bf16_from_f32(&self.tensor_f32(name)?))
     }
@@ -333,9 +337,19 @@ impl Checkpoint {
         values.drain(..start - first_block * per_block);
         values.truncate(end - start);
         if let Some(scale) = &tensor.scale {
-            self.multiply(&mut values, scale, rows, row_len)?;
+            self.multiply(&mut values, scale, rows.clone(), row_len)?;
+        }
+        if rows == (0..n_rows) {
+            self.forget(tensor);
         }
         Ok(values)
+    }
+
+    /// Lets a large tensor leave the memory, once it was read.
+    fn forget(&self, tensor: &Tensor) {
+        if tensor.range.len() >= FORGET_BYTES {
+            self.files[tensor.file_idx].bytes.forget(tensor.range.clone());
+        }
     }
 
     fn multiply(

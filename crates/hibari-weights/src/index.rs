@@ -210,6 +210,20 @@ impl Bytes {
         Ok(Self::Mapped(map))
     }
 
+    /// Lets the pages of these bytes leave this process's memory; who reads them again gets them from the file.
+    pub(crate) fn forget(&self, range: Range<usize>) {
+        let Self::Mapped(map) = self else { return };
+        #[cfg(unix)]
+        {
+            let advice = memmap2::UncheckedAdvice::DontNeed;
+            // SAFETY: the map is of a file and never written, so the pages come back as they were.
+            let result = unsafe { map.unchecked_advise_range(advice, range.start, range.len()) };
+            if let Err(error) = result {
+                tracing::debug!(%error, "pages of weights stay in memory");
+            }
+        }
+    }
+
     pub(crate) fn as_slice(&self) -> &[u8] {
         match self {
             Self::Mapped(map) => map,

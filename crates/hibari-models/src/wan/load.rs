@@ -16,9 +16,9 @@ use super::config::{DitConfig, Experts, ImageInput, NEGATIVE_PROMPT, Preset};
 use super::files::{Files, Index, read, refused};
 use super::keymap;
 use super::model::{Parts, TextEncoder, Transformers, Wan};
-use super::vae::{NamedTensor, Vae, VaeConfig};
+use super::vae::{NamedTensor, Products, Vae, VaeConfig};
 use crate::ModelError;
-use crate::source::{Adapted, LoraFile, Settings, TensorSource};
+use crate::source::{Adapted, LoraFile, Residency, Settings, TensorSource};
 use crate::text::umt5::Umt5;
 use crate::text::unigram::Unigram;
 
@@ -59,7 +59,7 @@ pub fn load(path: &Path, settings: &Settings, device: &Device) -> Result<Wan, Mo
     let parts = Parts {
         preset,
         transformers,
-        vae: vae_of(&vae_file, vae_config, device)?,
+        vae: vae_of(&vae_file, vae_config, settings.residency, device)?,
         text,
         method,
         shift,
@@ -95,14 +95,23 @@ fn adapted(
     }
 }
 
-fn vae_of(file: &Checkpoint, config: VaeConfig, device: &Device) -> Result<Vae, ModelError> {
+fn vae_of(
+    file: &Checkpoint,
+    config: VaeConfig,
+    residency: Residency,
+    device: &Device,
+) -> Result<Vae, ModelError> {
     let layout = Vae::new(config, device).layout();
     file.check(&layout)?;
     let tensor = |(name, shape): (String, Vec<usize>)| {
         Ok(NamedTensor { values: file.tensor_f32(&name)?, name, shape })
     };
     let tensors = layout.into_iter().map(tensor).collect::<Result<_, WeightsError>>()?;
-    Ok(Vae::load(config, tensors, device)?)
+    let products = match residency {
+        Residency::F32 => Products::Exact,
+        Residency::Bf16 | Residency::Streamed => Products::Bf16,
+    };
+    Ok(Vae::load(config, tensors, products, device)?)
 }
 
 /// The published model of these sizes, or the smallest one's settings for sizes that nobody published.

@@ -65,12 +65,17 @@ impl Transformers {
         if let Some((_, dit)) = resident.as_ref().filter(|(of, _)| *of == idx) {
             return dit.clone();
         }
-        tracing::info!(expert = idx, "loading the other expert");
+        tracing::debug!(transformer = idx, "loading");
         *resident = None; // it must leave before the new one comes
         let dit = Dit::load(&self.config, &self.device, &self.sources[idx], self.residency);
         let dit = Arc::new(dit.expect("its names, shapes and types were checked"));
         *resident = Some((idx, dit.clone()));
         dit
+    }
+
+    /// Frees their memory; the next use loads one again.
+    fn leave(&self) {
+        *self.resident.lock().unwrap_or_else(PoisonError::into_inner) = None;
     }
 }
 
@@ -234,6 +239,7 @@ impl VideoModel for Wan {
     }
 
     fn decode(&self, latent: Tensor<5>, frame: &mut dyn FnMut(Tensor<4>) -> ControlFlow<()>) {
+        self.parts.transformers.leave();
         self.parts.vae.decode(latent.to_device(&self.device), None, frame);
     }
 }

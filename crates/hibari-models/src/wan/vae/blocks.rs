@@ -1,4 +1,4 @@
-//! The layers of both autoencoders. Videos are `[B, C, T, H, W]`; products and sums are 32-bit.
+//! The layers of both autoencoders. Videos are `[B, T, H, W, C]` here, channels last; sums are 32-bit.
 //!
 //! A video comes in chunks. A layer that looks back in time keeps the last frames of the chunk before in a [`History`],
 //! so the result is that of the whole video at once.
@@ -11,11 +11,29 @@ use burn::tensor::{
     Device, Shape, Tensor, activation::softmax, module::conv3d, ops::ConvOptions, ops::PadMode,
 };
 use hibari_ops::activation::silu;
+use hibari_ops::conv::conv2d;
+use hibari_ops::norm::rms_norm;
 
 use super::shortcut::{mean_of_folded, repeated_unfolded};
 
 /// Attention scores that are held at once.
 const SCORES: usize = 1 << 24;
+
+/// How convolutions multiply.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Products {
+    /// In 32-bit floats.
+    Exact,
+    /// In bfloat16, but for the few that make a video smaller.
+    Bf16,
+}
+
+/// Where layers are made, and how they multiply.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Build<'a> {
+    pub(super) device: &'a Device,
+    pub(super) products: Products,
+}
 
 /// What the layers of one network keep from the chunks before: a slot for each, in the order in which they run.
 #[derive(Clone, Debug, Default)]
@@ -48,9 +66,9 @@ impl History {
 
 /// A copy of the last `n` frames: a mere view would keep the whole chunk in memory.
 fn last_frames(x: &Tensor<5>, n: usize) -> Tensor<5> {
-    let [b, c, frames, h, w] = x.dims();
-    let copy = Tensor::zeros([b, c, n, h, w], &x.device());
-    copy.slice_assign([0..b, 0..c, 0..n, 0..h, 0..w], x.clone().narrow(2, frames - n, n))
+    let [b, frames, h, w, c] = x.dims();
+    let copy = Tensor::zeros([b, n, h, w, c], &x.device());
+    copy.slice_assign([0..b, 0..n, 0..h, 0..w, 0..c], x.clone().narrow(1, frames - n, n))
 }
 
 /// A parameter that takes no memory before it is loaded or used; then it is zero.
@@ -59,35 +77,64 @@ fn parameter<const D: usize>(dims: [usize; D], device: &Device) -> Param<Tensor<
     Param::uninitialized(ParamId::new(), zeros, device.clone(), false, Shape::from(dims))
 }
 
+/// `[B, T, H, W, C]` to `[B, C, T, H, W]`.
+pub(super) fn channels_first(x: Tensor<5>) -> Tensor<5> {
+    x.permute([0, 4, 1, 2, 3])
+}
+
+/// The reverse of [`channels_first`].
+pub(super) fn channels_last(x: Tensor<5>) -> Tensor<5> {
+    x.permute([0, 2, 3, 4, 1])
+}
+
 /// A convolution over time and space that keeps height and width.
 #[derive(Module, Debug)]
 pub(super) struct Conv3d {
-    /// `[Cout, Cin, kt, kh, kw]`.
+    /// `[kh, kw, kt, Cin, Cout]`.
     weight: Param<Tensor<5>>,
     /// `[Cout]`.
     bias: Param<Tensor<1>>,
+    #[module(skip)]
+    products: Products,
 }
 
 impl Conv3d {
-    pub(super) fn new(c_in: usize, c_out: usize, kernel: [usize; 3], device: &Device) -> Self {
+    pub(super) fn new(c_in: usize, c_out: usize, kernel: [usize; 3], build: Build<'_>) -> Self {
         let [t, h, w] = kernel;
-        Self { weight: parameter([c_out, c_in, t, h, w], device), bias: parameter([c_out], device) }
+        Self {
+            weight: parameter([h, w, t, c_in, c_out], build.device),
+            bias: parameter([c_out], build.device),
+            products: build.products,
+        }
     }
 
     /// Without padding in time: `T` frames give `(T - kt) / stride + 1`.
     pub(super) fn forward(&self, x: Tensor<5>, stride: usize) -> Tensor<5> {
         let weight = self.weight.val();
-        let [_, _, _, h, w] = weight.dims();
-        let options = ConvOptions::new([stride, 1, 1], [0, h / 2, w / 2], [1, 1, 1], 1);
-        conv3d(x, weight, Some(self.bias.val()), options)
+        let [kh, kw, kt, c_in, c_out] = weight.dims();
+        if self.products == Products::Exact || stride > 1 {
+            let options = ConvOptions::new([stride, 1, 1], [0, kh / 2, kw / 2], [1, 1, 1], 1);
+            let weight = weight.permute([4, 3, 2, 0, 1]);
+            let y = conv3d(channels_first(x), weight, Some(self.bias.val()), options);
+            return channels_last(y);
+        }
+        // The frames that one frame of the result sees are channels of a picture.
+        let weight = weight.reshape([kh, kw, kt * c_in, c_out]);
+        let [b, frames, h, w, _] = x.dims();
+        let picture = |frame: usize| {
+            let seen = (frame..frame + kt).map(|i| x.clone().narrow(1, i, 1).squeeze_dim::<4>(1));
+            let seen = Tensor::cat(seen.collect(), 3);
+            conv2d(seen, weight.clone(), Some(self.bias.val())).reshape([b, 1, h, w, c_out])
+        };
+        Tensor::cat((0..=frames - kt).map(picture).collect(), 1)
     }
 
     /// With the two frames before the chunk in front, zeros at the start; for `kt = 3`.
     pub(super) fn causal(&self, x: Tensor<5>, history: &mut History) -> Tensor<5> {
-        let [b, c, _, h, w] = x.dims();
+        let [b, _, h, w, c] = x.dims();
         let slot = history.slot();
-        let before = slot.take().unwrap_or_else(|| Tensor::zeros([b, c, 2, h, w], &x.device()));
-        let joined = Tensor::cat(vec![before, x], 2);
+        let before = slot.take().unwrap_or_else(|| Tensor::zeros([b, 2, h, w, c], &x.device()));
+        let joined = Tensor::cat(vec![before, x], 1);
         *slot = Some(last_frames(&joined, 2));
         self.forward(joined, 1)
     }
@@ -96,47 +143,77 @@ impl Conv3d {
 /// A convolution of each frame.
 #[derive(Module, Debug)]
 struct Conv2d {
-    /// `[Cout, Cin, kh, kw]`.
+    /// `[kh, kw, Cin, Cout]`.
     weight: Param<Tensor<4>>,
     /// `[Cout]`.
     bias: Param<Tensor<1>>,
+    #[module(skip)]
+    products: Products,
 }
 
 impl Conv2d {
-    fn new(c_in: usize, c_out: usize, kernel: usize, device: &Device) -> Self {
+    fn new(c_in: usize, c_out: usize, kernel: usize, build: Build<'_>) -> Self {
         Self {
-            weight: parameter([c_out, c_in, kernel, kernel], device),
-            bias: parameter([c_out], device),
+            weight: parameter([kernel, kernel, c_in, c_out], build.device),
+            bias: parameter([c_out], build.device),
+            products: build.products,
         }
     }
 
-    /// `padding`: zeros on each of the four sides.
-    fn forward(&self, x: Tensor<5>, stride: usize, padding: usize) -> Tensor<5> {
+    /// With zeros around, so that the size stays.
+    fn forward(&self, x: Tensor<5>) -> Tensor<5> {
         let weight = self.weight.val();
+        let [kernel, _, _, c_out] = weight.dims();
+        if self.products == Products::Exact {
+            return self.exact(channels_first(x), 1, kernel / 2);
+        }
+        let [b, frames, h, w, c] = x.dims();
+        let y = conv2d(x.reshape([b * frames, h, w, c]), weight, Some(self.bias.val()));
+        y.reshape([b, frames, h, w, c_out])
+    }
+
+    /// With zeros on the right and below: half the height and width.
+    fn halving(&self, x: Tensor<5>) -> Tensor<5> {
+        let padded = channels_first(x).pad([(0, 1), (0, 1)], PadMode::Constant(0.0));
+        self.exact(padded, 2, 0)
+    }
+
+    /// `[B, C, T, H, W]` to a video with channels last.
+    fn exact(&self, x: Tensor<5>, stride: usize, padding: usize) -> Tensor<5> {
+        let weight = self.weight.val().permute([3, 2, 0, 1]);
         let [c_out, c_in, h, w] = weight.dims();
         let options = ConvOptions::new([1, stride, stride], [0, padding, padding], [1, 1, 1], 1);
-        conv3d(x, weight.reshape([c_out, c_in, 1, h, w]), Some(self.bias.val()), options)
+        let weight = weight.reshape([c_out, c_in, 1, h, w]);
+        channels_last(conv3d(x, weight, Some(self.bias.val()), options))
     }
 }
 
 /// Division by the length over the channels, `x / max(|x|, 1e-12) * sqrt(C) * gamma`.
 #[derive(Module, Debug)]
 pub(super) struct RmsNorm<const D: usize> {
-    /// `[C, 1, ..]`.
+    /// `C` values.
     gamma: Param<Tensor<D>>,
 }
 
-impl<const D: usize> RmsNorm<D> {
-    pub(super) fn new(channels: usize, device: &Device) -> Self {
-        let mut dims = [1; D];
-        dims[0] = channels;
-        Self { gamma: parameter(dims, device) }
-    }
+/// Keeps nothing but zeros from being divided.
+const NORM_EPS: f32 = 1e-30;
 
+impl RmsNorm<4> {
+    pub(super) fn new(channels: usize, build: Build<'_>) -> Self {
+        Self { gamma: parameter([1, 1, 1, channels], build.device) }
+    }
+}
+
+impl RmsNorm<3> {
+    fn of_pictures(channels: usize, build: Build<'_>) -> Self {
+        Self { gamma: parameter([channels, 1, 1], build.device) }
+    }
+}
+
+impl<const D: usize> RmsNorm<D> {
     pub(super) fn forward(&self, x: Tensor<5>) -> Tensor<5> {
-        let c = x.dims()[1];
-        let length = x.clone().square().sum_dim(1).sqrt().clamp_min(1e-12);
-        x / length * (self.gamma.val() * (c as f32).sqrt()).reshape([1, c, 1, 1, 1])
+        let c = x.dims()[4];
+        rms_norm(x, self.gamma.val().reshape([c]), NORM_EPS)
     }
 }
 
@@ -151,20 +228,20 @@ pub(super) struct ResBlock {
 }
 
 impl ResBlock {
-    pub(super) fn new(c_in: usize, c_out: usize, device: &Device) -> Self {
+    pub(super) fn new(c_in: usize, c_out: usize, build: Build<'_>) -> Self {
         Self {
-            norm1: RmsNorm::new(c_in, device),
-            conv1: Conv3d::new(c_in, c_out, [3, 3, 3], device),
-            norm2: RmsNorm::new(c_out, device),
-            conv2: Conv3d::new(c_out, c_out, [3, 3, 3], device),
-            conv_shortcut: (c_in != c_out).then(|| Conv3d::new(c_in, c_out, [1, 1, 1], device)),
+            norm1: RmsNorm::new(c_in, build),
+            conv1: Conv3d::new(c_in, c_out, [3, 3, 3], build),
+            norm2: RmsNorm::new(c_out, build),
+            conv2: Conv3d::new(c_out, c_out, [3, 3, 3], build),
+            conv_shortcut: (c_in != c_out).then(|| Conv3d::new(c_in, c_out, [1, 1, 1], build)),
         }
     }
 
     /// `count` blocks in a row; the first changes the channels.
-    pub(super) fn row(count: usize, c_in: usize, c_out: usize, device: &Device) -> Vec<Self> {
+    pub(super) fn row(count: usize, c_in: usize, c_out: usize, build: Build<'_>) -> Vec<Self> {
         let first = |i| if i == 0 { c_in } else { c_out };
-        (0..count).map(|i| Self::new(first(i), c_out, device)).collect()
+        (0..count).map(|i| Self::new(first(i), c_out, build)).collect()
     }
 
     pub(super) fn forward(&self, x: Tensor<5>, history: &mut History) -> Tensor<5> {
@@ -186,31 +263,28 @@ struct Attention {
 }
 
 impl Attention {
-    fn new(channels: usize, device: &Device) -> Self {
+    fn new(channels: usize, build: Build<'_>) -> Self {
         Self {
-            norm: RmsNorm::new(channels, device),
-            to_qkv: Conv2d::new(channels, 3 * channels, 1, device),
-            proj: Conv2d::new(channels, channels, 1, device),
+            norm: RmsNorm::of_pictures(channels, build),
+            to_qkv: Conv2d::new(channels, 3 * channels, 1, build),
+            proj: Conv2d::new(channels, channels, 1, build),
         }
     }
 
     fn forward(&self, x: Tensor<5>) -> Tensor<5> {
-        let [b, c, t, h, w] = x.dims();
+        let [b, t, h, w, c] = x.dims();
         let positions = h * w;
-        let qkv = self.to_qkv.forward(self.norm.forward(x.clone()), 1, 0);
-        let qkv = qkv.reshape([b, 3 * c, t, positions]).swap_dims(1, 2);
-        let qkv = qkv.reshape([b * t, 3 * c, positions]);
-        let part = |i: usize| qkv.clone().narrow(1, i * c, c);
-        let (q, k, v) = (part(0).swap_dims(1, 2) / (c as f32).sqrt(), part(1), part(2));
+        let qkv = self.to_qkv.forward(self.norm.forward(x.clone()));
+        let qkv = qkv.reshape([b * t, positions, 3 * c]);
+        let part = |i: usize| qkv.clone().narrow(2, i * c, c);
+        let (q, k, v) = (part(0) / (c as f32).sqrt(), part(1).swap_dims(1, 2), part(2));
         let rows = (SCORES / (b * t * positions)).clamp(1, positions);
         let mixed = (0..positions).step_by(rows).map(|row| {
             let q = q.clone().narrow(1, row, rows.min(positions - row));
-            let weights = softmax(q.matmul(k.clone()), 2);
-            v.clone().matmul(weights.swap_dims(1, 2))
+            softmax(q.matmul(k.clone()), 2).matmul(v.clone())
         });
-        let mixed = Tensor::cat(mixed.collect(), 2).reshape([b, t, c, positions]);
-        let mixed = mixed.swap_dims(1, 2).reshape([b, c, t, h, w]);
-        x + self.proj.forward(mixed, 1, 0)
+        let mixed = Tensor::cat(mixed.collect(), 1).reshape([b, t, h, w, c]);
+        x + self.proj.forward(mixed)
     }
 }
 
@@ -222,10 +296,10 @@ pub(super) struct Middle {
 }
 
 impl Middle {
-    pub(super) fn new(channels: usize, device: &Device) -> Self {
+    pub(super) fn new(channels: usize, build: Build<'_>) -> Self {
         Self {
-            resnets: ResBlock::row(2, channels, channels, device),
-            attentions: vec![Attention::new(channels, device)],
+            resnets: ResBlock::row(2, channels, channels, build),
+            attentions: vec![Attention::new(channels, build)],
         }
     }
 
@@ -243,21 +317,20 @@ struct Downsampler {
 }
 
 impl Downsampler {
-    fn new(channels: usize, time: bool, device: &Device) -> Self {
+    fn new(channels: usize, time: bool, build: Build<'_>) -> Self {
         Self {
-            conv: Conv2d::new(channels, channels, 3, device),
-            time_conv: time.then(|| Conv3d::new(channels, channels, [3, 1, 1], device)),
+            conv: Conv2d::new(channels, channels, 3, build),
+            time_conv: time.then(|| Conv3d::new(channels, channels, [3, 1, 1], build)),
         }
     }
 
     /// The first chunk, one frame, keeps its frame.
     fn forward(&self, x: Tensor<5>, history: &mut History) -> Tensor<5> {
-        let right_and_below = [(0, 1), (0, 1)];
-        let x = self.conv.forward(x.pad(right_and_below, PadMode::Constant(0.0)), 2, 0);
+        let x = self.conv.halving(x);
         let Some(conv) = &self.time_conv else { return x };
         match history.slot().replace(last_frames(&x, 1)) {
             None => x,
-            Some(before) => conv.forward(Tensor::cat(vec![before, x], 2), 2),
+            Some(before) => conv.forward(Tensor::cat(vec![before, x], 1), 2),
         }
     }
 }
@@ -270,10 +343,10 @@ struct Upsampler {
 }
 
 impl Upsampler {
-    fn new(c_in: usize, c_out: usize, time: bool, device: &Device) -> Self {
+    fn new(c_in: usize, c_out: usize, time: bool, build: Build<'_>) -> Self {
         Self {
-            conv: Conv2d::new(c_in, c_out, 3, device),
-            time_conv: time.then(|| Conv3d::new(c_in, 2 * c_in, [3, 1, 1], device)),
+            conv: Conv2d::new(c_in, c_out, 3, build),
+            time_conv: time.then(|| Conv3d::new(c_in, 2 * c_in, [3, 1, 1], build)),
         }
     }
 
@@ -286,22 +359,22 @@ impl Upsampler {
                 x = interleave_halves(conv.causal(x, history));
             }
         }
-        self.conv.forward(double_sides(x), 1, 1)
+        self.conv.forward(double_sides(x))
     }
 }
 
-/// `[B, 2C, T, H, W]` to `[B, C, 2T, H, W]`: the first half of the channels are the even frames.
+/// `[B, T, H, W, 2C]` to `[B, 2T, H, W, C]`: the first half of the channels are the even frames.
 fn interleave_halves(x: Tensor<5>) -> Tensor<5> {
-    let [b, c, t, h, w] = x.dims();
-    let halves = x.reshape([b, 2, c / 2, t, h * w]);
-    halves.permute([0, 2, 3, 1, 4]).reshape([b, c / 2, 2 * t, h, w])
+    let [b, t, h, w, c] = x.dims();
+    let halves = x.reshape([b, t, h * w, 2, c / 2]);
+    halves.permute([0, 1, 3, 2, 4]).reshape([b, 2 * t, h, w, c / 2])
 }
 
-/// Each position four times: `[.., H, W]` to `[.., 2H, 2W]`.
+/// Each position four times: `[B, T, H, W, C]` to `[B, T, 2H, 2W, C]`.
 fn double_sides(x: Tensor<5>) -> Tensor<5> {
-    let [b, c, t, h, w] = x.dims();
-    let doubled = x.reshape([b * c * t, h, 1, w, 1]).expand([b * c * t, h, 2, w, 2]);
-    doubled.reshape([b, c, t, 2 * h, 2 * w])
+    let [b, t, h, w, c] = x.dims();
+    let doubled = x.reshape([b * t, h, 1, w, 1, c]).expand([b * t, h, 2, w, 2, c]);
+    doubled.reshape([b, t, 2 * h, 2 * w, c])
 }
 
 /// A level of the encoder.
@@ -331,10 +404,10 @@ pub(super) struct LevelConfig {
 }
 
 impl DownLevel {
-    pub(super) fn new(cfg: LevelConfig, device: &Device) -> Self {
+    pub(super) fn new(cfg: LevelConfig, build: Build<'_>) -> Self {
         Self {
-            resnets: ResBlock::row(cfg.blocks, cfg.c_in, cfg.c_out, device),
-            downsampler: cfg.scaling.map(|s| Downsampler::new(cfg.c_out, s.time, device)),
+            resnets: ResBlock::row(cfg.blocks, cfg.c_in, cfg.c_out, build),
+            downsampler: cfg.scaling.map(|s| Downsampler::new(cfg.c_out, s.time, build)),
             has_shortcut: cfg.has_shortcut,
         }
     }
@@ -350,7 +423,7 @@ impl DownLevel {
         if !self.has_shortcut {
             return y;
         }
-        let channels = y.dims()[1];
+        let channels = y.dims()[4];
         y + mean_of_folded(x, self.factors(), channels)
     }
 
@@ -374,11 +447,11 @@ pub(super) struct UpLevel {
 
 impl UpLevel {
     /// With a shortcut the upscaling keeps the channels, without it halves them.
-    pub(super) fn new(cfg: LevelConfig, device: &Device) -> Self {
+    pub(super) fn new(cfg: LevelConfig, build: Build<'_>) -> Self {
         let c_up = if cfg.has_shortcut { cfg.c_out } else { cfg.c_out / 2 };
         Self {
-            resnets: ResBlock::row(cfg.blocks, cfg.c_in, cfg.c_out, device),
-            upsampler: cfg.scaling.map(|s| Upsampler::new(cfg.c_out, c_up, s.time, device)),
+            resnets: ResBlock::row(cfg.blocks, cfg.c_in, cfg.c_out, build),
+            upsampler: cfg.scaling.map(|s| Upsampler::new(cfg.c_out, c_up, s.time, build)),
             has_shortcut: cfg.has_shortcut,
         }
     }
@@ -393,11 +466,11 @@ impl UpLevel {
         if !self.has_shortcut {
             return y;
         }
-        let [_, channels, frames, _, _] = y.dims();
+        let [_, frames, _, _, channels] = y.dims();
         let factors = [1 + usize::from(upsampler.time_conv.is_some()), 2];
         let shortcut = repeated_unfolded(x, factors, channels);
         // The first chunk has one frame where others have several: its last.
-        let surplus = shortcut.dims()[2] - frames;
-        y + shortcut.narrow(2, surplus, frames)
+        let surplus = shortcut.dims()[1] - frames;
+        y + shortcut.narrow(1, surplus, frames)
     }
 }

@@ -2,7 +2,8 @@
 //!
 //! A video of `4k + 1` frames has `k + 1` latent frames: the first stands for one frame, each later one for four. Both
 //! ways the video goes through in such chunks, so memory does not grow with its length. Parameters have diffusers'
-//! names, see [`Vae::layout`]. Weights, products and sums are 32-bit.
+//! names, see [`Vae::layout`]. Weights and sums are 32-bit;
+//! how it multiplies, [`Products`] says.
 //!
 //! # Source
 //! Wan (arXiv:2503.20314), section 4.1; Wan2.1 `wan/modules/vae.py`, Wan2.2 `wan/modules/vae2_2.py`
@@ -11,6 +12,7 @@ mod blocks;
 mod config;
 mod names;
 mod networks;
+mod order;
 mod shortcut;
 #[cfg(test)]
 mod tests;
@@ -26,7 +28,9 @@ pub use config::{FRAMES, VaeConfig, VaeVersion};
 pub use hibari_weights::NamedTensor;
 pub use tiles::Tiling;
 
-use blocks::History;
+pub use blocks::Products;
+
+use blocks::{Build, History};
 use names::diffusers_name;
 use networks::Networks;
 use shortcut::{patchify, unpatchify};
@@ -40,9 +44,10 @@ pub struct Vae {
 }
 
 impl Vae {
-    /// An autoencoder of zeros.
+    /// An autoencoder of zeros, which multiplies exactly.
     pub fn new(config: VaeConfig, device: &Device) -> Self {
-        Self { config, networks: Networks::new(&config, device) }
+        let build = Build { device, products: Products::Exact };
+        Self { config, networks: Networks::new(&config, build) }
     }
 
     /// An autoencoder of these weights, in diffusers' names and shapes.
@@ -52,15 +57,16 @@ impl Vae {
     pub fn load(
         config: VaeConfig,
         tensors: Vec<NamedTensor>,
+        products: Products,
         device: &Device,
     ) -> Result<Self, WeightsError> {
-        let networks = Networks::new(&config, device);
+        let networks = Networks::new(&config, Build { device, products });
         let paths: BTreeMap<String, String> = module::layout(&networks)
             .into_iter()
             .map(|(path, _)| (diffusers_name(config.version, &path), path))
             .collect();
         let in_paths = |tensor: NamedTensor| match paths.get(&tensor.name) {
-            Some(path) => NamedTensor { name: path.clone(), ..tensor },
+            Some(path) => order::from_file(NamedTensor { name: path.clone(), ..tensor }),
             None => tensor,
         };
         let tensors = tensors.into_iter().map(in_paths).collect();
@@ -73,7 +79,7 @@ impl Vae {
                     doubled: doubled.into_iter().map(name).collect(),
                     misshapen: misshapen
                         .into_iter()
-                        .map(|(path, a, b)| (name(path), a, b))
+                        .map(|(path, a, b)| (name(path), order::in_file(&a), order::in_file(&b)))
                         .collect(),
                 }
             }
@@ -91,7 +97,9 @@ impl Vae {
     pub fn layout(&self) -> Vec<(String, Vec<usize>)> {
         module::layout(&self.networks)
             .into_iter()
-            .map(|(path, shape)| (diffusers_name(self.config.version, &path), shape))
+            .map(|(path, shape)| {
+                (diffusers_name(self.config.version, &path), order::in_file(&shape))
+            })
             .collect()
     }
 

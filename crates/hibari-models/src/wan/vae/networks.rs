@@ -1,10 +1,13 @@
 //! Encoder and decoder.
 
 use burn::module::Module;
-use burn::tensor::{Device, Tensor};
+use burn::tensor::Tensor;
 use hibari_ops::activation::silu;
 
-use super::blocks::{Conv3d, DownLevel, History, LevelConfig, Middle, RmsNorm, Scaling, UpLevel};
+use super::blocks::{
+    Build, Conv3d, DownLevel, History, LevelConfig, Middle, RmsNorm, Scaling, UpLevel,
+    channels_first, channels_last,
+};
 use super::config::{BLOCKS, HALVES_TIME, MULTIPLES, VaeConfig};
 
 /// All parameters of an autoencoder.
@@ -17,13 +20,13 @@ pub(super) struct Networks {
 }
 
 impl Networks {
-    pub(super) fn new(cfg: &VaeConfig, device: &Device) -> Self {
+    pub(super) fn new(cfg: &VaeConfig, build: Build<'_>) -> Self {
         let c = cfg.channels();
         Self {
-            encoder: Encoder::new(cfg, device),
-            quant_conv: Conv3d::new(2 * c, 2 * c, [1, 1, 1], device),
-            post_quant_conv: Conv3d::new(c, c, [1, 1, 1], device),
-            decoder: Decoder::new(cfg, device),
+            encoder: Encoder::new(cfg, build),
+            quant_conv: Conv3d::new(2 * c, 2 * c, [1, 1, 1], build),
+            post_quant_conv: Conv3d::new(c, c, [1, 1, 1], build),
+            decoder: Decoder::new(cfg, build),
         }
     }
 
@@ -33,9 +36,10 @@ impl Networks {
     /// `[B, 3*patch^2, 1 or 4, H, W]` to `[B, C, 1, h, w]`
     pub(super) fn encode_chunk(&self, patches: Tensor<5>, history: &mut History) -> Tensor<5> {
         history.begin_chunk();
-        let moments = self.quant_conv.forward(self.encoder.forward(patches, history), 1);
-        let c = moments.dims()[1] / 2;
-        moments.narrow(1, 0, c)
+        let moments = self.encoder.forward(channels_last(patches), history);
+        let moments = self.quant_conv.forward(moments, 1);
+        let c = moments.dims()[4] / 2;
+        channels_first(moments.narrow(4, 0, c))
     }
 
     /// The frames of one latent frame: one at the start, four later.
@@ -44,7 +48,8 @@ impl Networks {
     /// `[B, C, 1, h, w]` to `[B, 3*patch^2, 1 or 4, H, W]`
     pub(super) fn decode_chunk(&self, latent: Tensor<5>, history: &mut History) -> Tensor<5> {
         history.begin_chunk();
-        self.decoder.forward(self.post_quant_conv.forward(latent, 1), history)
+        let latent = self.post_quant_conv.forward(channels_last(latent), 1);
+        channels_first(self.decoder.forward(latent, history))
     }
 }
 
@@ -58,7 +63,7 @@ struct Encoder {
 }
 
 impl Encoder {
-    fn new(cfg: &VaeConfig, device: &Device) -> Self {
+    fn new(cfg: &VaeConfig, build: Build<'_>) -> Self {
         let widths = MULTIPLES.map(|multiple| multiple * cfg.encoder_base);
         let level = |i: usize| LevelConfig {
             blocks: BLOCKS,
@@ -69,11 +74,11 @@ impl Encoder {
         };
         let last = widths[widths.len() - 1];
         Self {
-            conv_in: Conv3d::new(cfg.pixel_channels(), cfg.encoder_base, [3, 3, 3], device),
-            down_blocks: (0..widths.len()).map(|i| DownLevel::new(level(i), device)).collect(),
-            mid_block: Middle::new(last, device),
-            norm_out: RmsNorm::new(last, device),
-            conv_out: Conv3d::new(last, 2 * cfg.channels(), [3, 3, 3], device),
+            conv_in: Conv3d::new(cfg.pixel_channels(), cfg.encoder_base, [3, 3, 3], build),
+            down_blocks: (0..widths.len()).map(|i| DownLevel::new(level(i), build)).collect(),
+            mid_block: Middle::new(last, build),
+            norm_out: RmsNorm::new(last, build),
+            conv_out: Conv3d::new(last, 2 * cfg.channels(), [3, 3, 3], build),
         }
     }
 
@@ -97,7 +102,7 @@ struct Decoder {
 }
 
 impl Decoder {
-    fn new(cfg: &VaeConfig, device: &Device) -> Self {
+    fn new(cfg: &VaeConfig, build: Build<'_>) -> Self {
         let mut widths = MULTIPLES.map(|multiple| multiple * cfg.decoder_base);
         widths.reverse();
         let level = |i: usize| LevelConfig {
@@ -112,11 +117,11 @@ impl Decoder {
             has_shortcut: cfg.has_shortcuts(),
         };
         Self {
-            conv_in: Conv3d::new(cfg.channels(), widths[0], [3, 3, 3], device),
-            mid_block: Middle::new(widths[0], device),
-            up_blocks: (0..widths.len()).map(|i| UpLevel::new(level(i), device)).collect(),
-            norm_out: RmsNorm::new(cfg.decoder_base, device),
-            conv_out: Conv3d::new(cfg.decoder_base, cfg.pixel_channels(), [3, 3, 3], device),
+            conv_in: Conv3d::new(cfg.channels(), widths[0], [3, 3, 3], build),
+            mid_block: Middle::new(widths[0], build),
+            up_blocks: (0..widths.len()).map(|i| UpLevel::new(level(i), build)).collect(),
+            norm_out: RmsNorm::new(cfg.decoder_base, build),
+            conv_out: Conv3d::new(cfg.decoder_base, cfg.pixel_channels(), [3, 3, 3], build),
         }
     }
 
