@@ -7,7 +7,7 @@ use hibari_kernels::isa::Isa;
 use hibari_models::source::{LoraFile, Residency, Settings};
 use hibari_ops::device::DeviceKind;
 
-use crate::commands::{bench, doctor, eval, generate, resume, train, world};
+use crate::commands::{bench, doctor, eval, generate, model, resume, train, world};
 
 /// Text to video that you run, train and change yourself, on a plain CPU.
 #[derive(Debug, Parser)]
@@ -63,6 +63,7 @@ pub(crate) struct Global {
 pub(crate) enum Command {
     Generate(Box<generate::Args>),
     Resume(resume::Args),
+    Model(model::Args),
     World(world::Args),
     Train(train::Args),
     Eval(eval::Args),
@@ -92,7 +93,7 @@ pub(crate) struct Files {
 #[derive(Debug, clap::Args)]
 #[command(next_help_heading = "The model")]
 pub(crate) struct Model {
-    /// A model in place of the embedded one: a file, or a folder of a published model
+    /// A model in place of the embedded one: a file, a folder, or the name of one that `hibari model pull` brought
     #[arg(long, value_name = "PATH", env = "HIBARI_MODEL")]
     pub(crate) model: Option<PathBuf>,
     /// More files or folders of a published model, which say themselves what they are; may be repeated

@@ -6,6 +6,7 @@ use hibari_models::source::Settings;
 use hibari_pipeline::{Generator, Source};
 use hibari_weights::{WeightIndex, WeightsError};
 
+use crate::commands::model;
 use crate::failure::Failure;
 
 static MINILM: &[u8] = include_bytes!("../../../weights/minilm.safetensors");
@@ -30,7 +31,7 @@ pub(crate) fn lark() -> Result<WeightIndex, WeightsError> {
 /// Loads the model at `path`, or else the embedded one.
 pub(crate) fn load(path: Option<&Path>, settings: Settings) -> Result<Box<dyn Generator>, Failure> {
     let source = match path {
-        Some(path) => Source::open(path, settings)?,
+        Some(path) => Source::open(&model::located(path)?, settings)?,
         None => Source::Own(lark()?),
     };
     Ok(hibari_pipeline::load(&source, &minilm()?)?)

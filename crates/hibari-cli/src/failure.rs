@@ -7,6 +7,7 @@ use hibari_media::MediaError;
 use hibari_models::ModelError;
 use hibari_ops::device::DeviceError;
 use hibari_pipeline::PipelineError;
+use hibari_store::StoreError;
 use hibari_weights::WeightsError;
 use hibari_world::ScriptError;
 
@@ -104,6 +105,17 @@ impl From<PipelineError> for Failure {
 impl From<ModelError> for Failure {
     fn from(error: ModelError) -> Self {
         PipelineError::from(error).into()
+    }
+}
+
+impl From<StoreError> for Failure {
+    fn from(error: StoreError) -> Self {
+        let code = match &error {
+            StoreError::Canceled => CANCELED,
+            StoreError::Disk { source, .. } => code_of_io(source),
+            _ => INPUT,
+        };
+        Self::new(&error, error.hint(), code)
     }
 }
 

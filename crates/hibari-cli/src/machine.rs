@@ -14,6 +14,19 @@ pub(crate) fn memory_bytes() -> Option<(u64, u64)> {
     Some((kilobytes(&text, "MemTotal:")?, kilobytes(&text, "MemAvailable:")?))
 }
 
+/// How many multiplications and additions of a large layer this machine does in a second, measured now.
+pub(crate) fn flops_a_second() -> f64 {
+    let [m, k, n] = [512, 1536, 1536];
+    let (x, weight) = (vec![0.5; m * k], vec![0.25; k * n]);
+    let run = || {
+        let start = std::time::Instant::now();
+        std::hint::black_box(hibari_kernels::matmul::linear(&x, &weight, None, [m, k, n]));
+        start.elapsed().as_secs_f64()
+    };
+    let best = (0..5).map(|_| run()).fold(f64::INFINITY, f64::min);
+    (2 * m * k * n) as f64 / best
+}
+
 /// The most memory that this process has held, in bytes; nothing where the system does not say.
 pub(crate) fn peak_memory_bytes() -> Option<u64> {
     kilobytes(&fs::read_to_string("/proc/self/status").ok()?, "VmHWM:")

@@ -46,6 +46,7 @@ fn run(args: &Args, output: Output) -> Result<(), Failure> {
     match &args.command {
         Command::Generate(args) => commands::generate::run(args, output),
         Command::Resume(args) => commands::resume::run(args, output),
+        Command::Model(args) => commands::model::run(args, output),
         Command::World(args) => commands::world::run(args, output),
         Command::Train(args) => commands::train::run(args, output),
         Command::Eval(args) => commands::eval::run(args, output),

@@ -135,6 +135,21 @@ pub enum ModelError {
     },
 }
 
+/// What a video asks of the machine, beside what every run needs.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Estimate {
+    /// Memory while the model denoises, its weights included.
+    pub denoise_bytes: u64,
+    /// Memory while it decodes.
+    pub decode_bytes: u64,
+    /// The same in tiles, for models that can.
+    pub tiled_bytes: Option<u64>,
+    /// Multiplications and additions of one call of the network.
+    pub call_flop: u64,
+    /// The same of decoding.
+    pub decode_flop: u64,
+}
+
 /// A family, as the generation loop sees it.
 pub trait VideoModel: Send {
     /// The family's own conditioning.
@@ -165,6 +180,11 @@ pub trait VideoModel: Send {
         })
     }
 
+    /// What a window asks of the machine; `None` where that is small, as with models that are part of the program.
+    fn estimate(&self, _window: &Window) -> Option<Estimate> {
+        None
+    }
+
     /// The clean estimate of `noisy`.
     ///
     /// # Shapes
@@ -177,4 +197,9 @@ pub trait VideoModel: Send {
 
     /// Latents `[1, C, f, h, w]` to frames `[1, 3, H, W]` in [-1, 1], handed over in order; stops when `frame` breaks.
     fn decode(&self, latent: Tensor<5>, frame: &mut dyn FnMut(Tensor<4>) -> ControlFlow<()>);
+
+    /// The same in tiles, for models whose [`Estimate`] says that they can: less memory, and values that differ a little.
+    fn decode_tiled(&self, latent: Tensor<5>, frame: &mut dyn FnMut(Tensor<4>) -> ControlFlow<()>) {
+        self.decode(latent, frame);
+    }
 }

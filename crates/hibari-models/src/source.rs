@@ -1,7 +1,8 @@
 //! Where the weights of published models come from, whatever the layout of their files, and how they are held.
 
+use std::collections::BTreeMap;
 use std::ops::Range;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use half::bf16;
 use hibari_weights::quantize::bf16_from_f32;
@@ -71,6 +72,59 @@ pub struct LoraFile {
     pub path: PathBuf,
     /// What its changes are multiplied by.
     pub strength: f32,
+}
+
+/// What files hold, by their headers.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Inspection {
+    /// The family.
+    pub family: &'static str,
+    /// The published model that it is, or the family's name.
+    pub preset: String,
+    /// Its parts.
+    pub parts: Vec<Part>,
+    /// What it lacks.
+    pub missing: Vec<String>,
+}
+
+/// A part of a model.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Part {
+    /// Such as `transformer`.
+    pub name: String,
+    /// The file, or the index of its shards.
+    pub path: PathBuf,
+    /// Tensors.
+    pub tensors: usize,
+    /// Numbers in them.
+    pub parameters: u64,
+    /// How they are stored, and how many tensors so.
+    pub encodings: BTreeMap<String, usize>,
+    /// What keeps it from being used.
+    pub problem: Option<String>,
+}
+
+impl Part {
+    /// What `file` holds, which should have these tensors.
+    pub fn of(name: &str, path: &Path, file: &Checkpoint, layout: &[(String, Vec<usize>)]) -> Self {
+        let mut encodings = BTreeMap::new();
+        let mut parameters = 0;
+        for tensor in file.names() {
+            let shape = file.shape(tensor).unwrap_or_default();
+            parameters += shape.iter().map(|&n| n as u64).product::<u64>();
+            if let Some(encoding) = file.encoding(tensor) {
+                *encodings.entry(encoding.to_string()).or_default() += 1;
+            }
+        }
+        Self {
+            name: name.into(),
+            path: path.to_path_buf(),
+            tensors: file.names().count(),
+            parameters,
+            encodings,
+            problem: file.check(layout).err().map(|error| error.to_string()),
+        }
+    }
 }
 
 /// A file, and what others change of it.

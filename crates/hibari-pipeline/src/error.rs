@@ -82,6 +82,16 @@ pub enum PipelineError {
         /// The file.
         path: PathBuf,
     },
+    /// It does not fit into the memory.
+    #[error("the video needs {need_mb} MB of memory, {have_mb} are available")]
+    Memory {
+        /// Megabytes that it needs at least.
+        need_mb: u64,
+        /// Megabytes that there are.
+        have_mb: u64,
+        /// What fits, in words.
+        nearest: Option<String>,
+    },
     /// The model returned infinities or no numbers.
     #[error("the model returned values that are not finite")]
     NotFinite,
@@ -112,6 +122,10 @@ impl PipelineError {
             Self::State { .. } => "use a file that `hibari generate` left behind".into(),
             Self::States { .. } => "give the states of one prompt, a row for each token".into(),
             Self::OtherModel { .. } => "name the model that began it".into(),
+            Self::Memory { nearest, .. } => {
+                let nearest = nearest.as_deref().unwrap_or("nothing of this model fits so");
+                format!("{nearest}; --stream-weights leaves the weights in their files")
+            }
             Self::NotFinite => "use other weights, or less guidance".into(),
             Self::Canceled => "run the same command again to start over".into(),
         }

@@ -8,10 +8,10 @@ use burn::tensor::Tensor;
 use hibari_diffusion::{Branch, Guidance, Latent, NoisePlan, Position, Step};
 use hibari_media::Frame;
 use hibari_models::lark::{self, Lark};
-use hibari_models::source::Settings;
+use hibari_models::source::{Inspection, Settings};
 use hibari_models::text::{MiniLm, Names};
 use hibari_models::wan;
-use hibari_models::{ModelError, ModelSpec, TimedText, VideoModel, Window};
+use hibari_models::{Estimate, ModelError, ModelSpec, TimedText, VideoModel, Window};
 use hibari_weights::{Checkpoint, WeightIndex, WeightsError};
 use hibari_world::NearestWord;
 use hibari_world::grounding::known_names;
@@ -56,6 +56,9 @@ pub enum Told {
 /// Makes a model of what is there; the second is the text encoder of models that are trained here.
 pub type Load = fn(&Source, &WeightIndex) -> Result<Box<dyn Generator>, ModelError>;
 
+/// Tells what the files at a path hold.
+pub type Inspect = fn(&Path) -> Result<Inspection, ModelError>;
+
 /// A published architecture.
 pub struct Family {
     /// Its name.
@@ -64,6 +67,10 @@ pub struct Family {
     pub matches: fn(&Source) -> bool,
     /// Loads them.
     pub load: Load,
+    /// What the files at a path hold; `None` for a family that is in one file of hibari's own.
+    pub inspect: Option<Inspect>,
+    /// Its published models: their names, and where they are on the hub.
+    pub presets: fn() -> Vec<(&'static str, &'static str)>,
 }
 
 /// All families.
@@ -76,6 +83,8 @@ pub static FAMILIES: &[Family] = &[
             let model = Lark::new(lark::load(index)?, Arc::new(MiniLm::load(text)?));
             Ok(erase(model, Some(Lark::text_encoder), index.hash()))
         },
+        inspect: None,
+        presets: Vec::new,
     },
     Family {
         id: "wan",
@@ -86,6 +95,8 @@ pub static FAMILIES: &[Family] = &[
             let sha256 = model.fingerprint().to_owned();
             Ok(erase(model, None, &sha256))
         },
+        inspect: Some(wan::inspect),
+        presets: || wan::Preset::all().map(|preset| (preset.name, preset.hub)).to_vec(),
     },
 ];
 
@@ -163,6 +174,28 @@ pub fn load(source: &Source, text: &WeightIndex) -> Result<Box<dyn Generator>, P
     Ok((family.load)(source, text)?)
 }
 
+/// Where a published model of this name is on the hub.
+pub fn hub_id(preset: &str) -> Option<&'static str> {
+    let mut all = FAMILIES.iter().flat_map(|family| (family.presets)());
+    all.find(|(name, _)| *name == preset).map(|(_, id)| id)
+}
+
+/// What the files at `path` hold.
+///
+/// # Errors
+/// if no family knows them, or they are damaged
+pub fn inspect(path: &Path) -> Result<Inspection, PipelineError> {
+    let unknown = || PipelineError::Family { path: path.to_path_buf() };
+    let source = Source::Published { path: path.to_path_buf(), settings: Settings::default() };
+    let Some(family) = FAMILIES.iter().find(|family| (family.matches)(&source)) else {
+        if path.is_file() {
+            Checkpoint::open(path)?;
+        }
+        return Err(unknown());
+    };
+    Ok((family.inspect.ok_or_else(unknown)?)(path)?)
+}
+
 /// A loaded model of any family.
 pub trait Generator: Send {
     /// What it can make.
@@ -199,8 +232,17 @@ pub trait Generator: Send {
     /// if the model returns nonsense
     fn round_trip(&self, frames: &[Frame]) -> Result<Vec<Frame>, PipelineError>;
 
-    /// Latents `[1, C, f, h, w]` to frames `[1, 3, H, W]` in [-1, 1], in order; stops when `frame` breaks.
-    fn decode(&self, latents: Tensor<5>, frame: &mut dyn FnMut(Tensor<4>) -> ControlFlow<()>);
+    /// What a window asks of the machine, if that is much.
+    fn estimate(&self, window: &Window) -> Option<Estimate>;
+
+    /// Latents `[1, C, f, h, w]` to frames `[1, 3, H, W]` in [-1, 1], in order, at once or in tiles; stops when `frame`
+    /// breaks.
+    fn decode(
+        &self,
+        latents: Tensor<5>,
+        in_tiles: bool,
+        frame: &mut dyn FnMut(Tensor<4>) -> ControlFlow<()>,
+    );
 }
 
 /// Hides the type of `model`, whose weights have that hash and whose text encoder, if it can tell how near words are,
@@ -293,7 +335,19 @@ impl<M: VideoModel> Generator for Loaded<M> {
         failed.map_or(Ok(back), Err)
     }
 
-    fn decode(&self, latents: Tensor<5>, frame: &mut dyn FnMut(Tensor<4>) -> ControlFlow<()>) {
-        self.model.decode(latents, frame);
+    fn estimate(&self, window: &Window) -> Option<Estimate> {
+        self.model.estimate(window)
+    }
+
+    fn decode(
+        &self,
+        latents: Tensor<5>,
+        in_tiles: bool,
+        frame: &mut dyn FnMut(Tensor<4>) -> ControlFlow<()>,
+    ) {
+        match in_tiles {
+            true => self.model.decode_tiled(latents, frame),
+            false => self.model.decode(latents, frame),
+        }
     }
 }

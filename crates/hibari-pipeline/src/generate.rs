@@ -13,16 +13,24 @@ use hibari_models::{ModelSpec, TimedText};
 use crate::error::PipelineError;
 use crate::families::{Generator, Told};
 use crate::given;
+use crate::memory::{self, MemoryPlan};
 use crate::pixels::frame_from_pixels;
 use crate::prompt::{self, Understood};
 use crate::request::{Plan, Request};
-use crate::state::{Job, Keeper, Made, State, values};
+use crate::state::{Job, Made, Means, State, values};
 
 /// What [`generate`] tells its caller, who may answer by asking it to stop.
 #[derive(Clone, Copy, Debug)]
 pub enum Progress<'a> {
     /// The prompt was understood; only of models that want the words of the world.
     Understood(&'a Understood),
+    /// The work begins; only of models with an estimate.
+    Planned {
+        /// What memory it takes, and whether it decodes in tiles.
+        memory: &'a MemoryPlan,
+        /// Multiplications and additions to come.
+        flop: u64,
+    },
     /// So many denoising steps are done.
     Denoised {
         /// Steps done, from 1.
@@ -85,7 +93,7 @@ pub struct StageSecs {
 pub fn generate(
     request: &Request,
     model: &mut dyn Generator,
-    keeper: &Keeper,
+    means: &Means,
     pixels: Option<&mut Pixels>,
     progress: &mut dyn FnMut(Progress<'_>) -> ControlFlow<()>,
 ) -> Result<Clip, PipelineError> {
@@ -101,6 +109,8 @@ pub fn generate(
     };
     let understand = start.elapsed().as_secs_f64();
 
+    // Told again by `resume`; here it is refused before a picture is encoded.
+    memory::plan(&*model, &plan.window, means.memory_bytes)?;
     let mut latent = noise(request, model.spec(), &plan)?;
     if let Some(path) = &request.image {
         latent.video = begun_with(path, plan.window.size, latent.video, &*model)?;
@@ -108,7 +118,7 @@ pub fn generate(
     let model_sha256 = model.sha256().to_owned();
     let job = Job { request: request.clone(), caption, model_sha256, done: 0 };
     let state = State { job, position: Position::start(latent) };
-    let clip = resume(state, model, keeper, pixels, progress)?;
+    let clip = resume(state, model, means, pixels, progress)?;
     Ok(Clip { secs: StageSecs { understand, ..clip.secs }, ..clip })
 }
 
@@ -121,21 +131,29 @@ pub fn generate(
 pub fn resume(
     mut state: State,
     model: &mut dyn Generator,
-    keeper: &Keeper,
+    means: &Means,
     pixels: Option<&mut Pixels>,
     progress: &mut dyn FnMut(Progress<'_>) -> ControlFlow<()>,
 ) -> Result<Clip, PipelineError> {
     assert!(state.is_of(&*model), "the state belongs to another model");
     let plan = state.request().plan(model.spec())?;
+    let memory = memory::plan(&*model, &plan.window, means.memory_bytes)?;
+    if let Some(memory) = &memory {
+        let calls = if plan.guidance.weight > 1.0 { 2 } else { 1 };
+        let left = (plan.steps - state.position.done.min(plan.steps)) as u64;
+        let flop = calls * left * memory.estimate.call_flop + memory.estimate.decode_flop;
+        tell(progress, Progress::Planned { memory, flop })?;
+    }
     let start = Instant::now();
     if state.position.done < plan.steps {
-        denoise(&mut state, &plan, model, keeper, progress)?;
+        denoise(&mut state, &plan, model, means, progress)?;
     }
     let denoise = start.elapsed().as_secs_f64();
-    if let Some(path) = keeper.keep(&state) {
+    if let Some(path) = means.keep(&state) {
         tell(progress, Progress::Saved(path))?;
     }
-    let clip = decode(&state, model, pixels, progress)?;
+    let in_tiles = memory.is_some_and(|memory| memory.in_tiles);
+    let clip = decode(&state, model, in_tiles, pixels, progress)?;
     Ok(Clip { secs: StageSecs { denoise, ..clip.secs }, ..clip })
 }
 
@@ -143,6 +161,7 @@ pub fn resume(
 fn decode(
     state: &State,
     model: &dyn Generator,
+    in_tiles: bool,
     mut pixels: Option<&mut Pixels>,
     progress: &mut dyn FnMut(Progress<'_>) -> ControlFlow<()>,
 ) -> Result<Clip, PipelineError> {
@@ -153,7 +172,7 @@ fn decode(
     let mut frames = Vec::with_capacity(of);
     let mut outcome = Ok(());
     tracing::debug!(frames = of, "decoding");
-    model.decode(latents.clone(), &mut |picture| {
+    model.decode(latents.clone(), in_tiles, &mut |picture| {
         if let Some(pixels) = pixels.as_deref_mut() {
             pixels.add(picture.clone());
         }
@@ -174,7 +193,7 @@ fn denoise(
     state: &mut State,
     plan: &Plan,
     model: &mut dyn Generator,
-    keeper: &Keeper,
+    means: &Means,
     progress: &mut dyn FnMut(Progress<'_>) -> ControlFlow<()>,
 ) -> Result<(), PipelineError> {
     let spec = model.spec();
@@ -197,9 +216,9 @@ fn denoise(
     let mut kept = Instant::now();
     let clean =
         model.denoise(&told, &plan.window, start, &noise_plan, &plan.guidance, &mut |step| {
-            if step.done < step.of && kept.elapsed() >= keeper.every {
+            if step.done < step.of && kept.elapsed() >= means.every {
                 state.reach(step.position());
-                if let Some(path) = keeper.keep(state) {
+                if let Some(path) = means.keep(state) {
                     progress(Progress::Saved(path))?;
                 }
                 kept = Instant::now();

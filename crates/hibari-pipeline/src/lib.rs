@@ -7,14 +7,16 @@ pub mod error;
 pub mod families;
 pub mod generate;
 mod given;
+pub mod memory;
 mod pixels;
 pub mod prompt;
 pub mod request;
 pub mod state;
 
 pub use error::PipelineError;
-pub use families::{FAMILIES, Family, Generator, Source, Told, load};
+pub use families::{FAMILIES, Family, Generator, Source, Told, hub_id, inspect, load};
 pub use generate::{Clip, Pixels, Progress, StageSecs, generate, resume};
+pub use memory::MemoryPlan;
 pub use prompt::Understood;
 pub use request::{ModelFiles, Request};
-pub use state::{Keeper, Made, State};
+pub use state::{Made, Means, State};

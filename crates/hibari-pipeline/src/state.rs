@@ -131,19 +131,21 @@ pub(crate) fn values(tensor: &Tensor<5>) -> Vec<f32> {
     tensor.to_data().convert::<f32>().try_into_vec().expect("converted to f32")
 }
 
-/// Where a state is kept: the first of these files that can be written.
+/// What the machine gives to the work.
 #[derive(Clone, Debug)]
-pub struct Keeper {
-    /// The files.
+pub struct Means {
+    /// Where the state is kept: the first of these files that can be written.
     pub paths: Vec<PathBuf>,
     /// How often it is written while the model denoises; it always is before the latents are decoded.
     pub every: std::time::Duration,
+    /// Memory that may be used; `None` if nobody knows.
+    pub memory_bytes: Option<u64>,
 }
 
-impl Keeper {
+impl Means {
     /// For work that need not survive.
     pub fn none() -> Self {
-        Self { paths: Vec::new(), every: std::time::Duration::MAX }
+        Self { paths: Vec::new(), every: std::time::Duration::MAX, memory_bytes: None }
     }
 
     /// Writes the state, and returns where.

@@ -6,7 +6,7 @@ use hibari_eval::measures::{Block, worst_blocks};
 use hibari_eval::{Bar, Clips, Judge, Row, Summary, Unit, evaluate};
 use hibari_media::{Frame, contact_sheet, save_still};
 use hibari_models::source::Settings;
-use hibari_pipeline::{Generator, Keeper, Progress, Request};
+use hibari_pipeline::{Generator, Means, Progress, Request};
 use hibari_weights::WeightIndex;
 use hibari_world::clip::ClipRenderer;
 use hibari_world::{ClipForm, Detail, Script};
@@ -137,7 +137,7 @@ fn short(script: &Script) -> String {
 /// Makes a video without keeping anything on disk.
 fn frames_of(request: &Request, model: &mut dyn Generator) -> Result<Vec<Frame>, Failure> {
     let mut goes_on = |_progress: Progress<'_>| cancel::flow();
-    let clip = hibari_pipeline::generate(request, model, &Keeper::none(), None, &mut goes_on)?;
+    let clip = hibari_pipeline::generate(request, model, &Means::none(), None, &mut goes_on)?;
     Ok(clip.frames)
 }
 

@@ -7,6 +7,7 @@ use hibari_pipeline::{ModelFiles, Request};
 
 use crate::args;
 use crate::commands::making::{Aside, Making, Outputs};
+use crate::commands::model;
 use crate::failure::Failure;
 use crate::output::Output;
 use crate::targets::Targets;
@@ -86,8 +87,9 @@ pub(crate) fn run(args: &Args, output: Output) -> Result<(), Failure> {
     let start = Instant::now();
     cancel::install()?;
     let targets = Targets::new(&args.outputs.files, &args.prompt)?;
-    let mut model = embedded::load(args.model.model.as_deref(), args.model.settings())?;
-    let path = args.model.model.as_deref().map(absolute);
+    let path = args.model.model.as_deref().map(model::located).transpose()?;
+    let mut model = embedded::load(path.as_deref(), args.model.settings())?;
+    let path = path.as_deref().map(absolute);
     let request = Request {
         model: path.map(|path| ModelFiles { path, settings: args.model.settings() }),
         prompt: args.prompt.clone(),
@@ -108,8 +110,8 @@ pub(crate) fn run(args: &Args, output: Output) -> Result<(), Failure> {
 
     let aside = Aside::new(&targets)?;
     let making = Making { outputs: &args.outputs, targets, aside, start, output };
-    making.make(model.as_mut(), &mut |model, keeper, pixels, tell| {
-        hibari_pipeline::generate(&request, model, keeper, pixels, tell)
+    making.make(model.as_mut(), &mut |model, means, pixels, tell| {
+        hibari_pipeline::generate(&request, model, means, pixels, tell)
     })
 }
 

@@ -7,7 +7,8 @@ use std::time::{Duration, Instant};
 
 use hibari_media::Provenance;
 use hibari_pipeline::{
-    Clip, Generator, Keeper, Made, PipelineError, Pixels, Progress, StageSecs, State, Understood,
+    Clip, Generator, Made, Means, MemoryPlan, PipelineError, Pixels, Progress, StageSecs, State,
+    Understood,
 };
 use hibari_weights::{StoredTensor, write_safetensors};
 use hibari_world::Grounding;
@@ -88,7 +89,7 @@ pub(crate) struct Making<'a> {
 /// The work itself.
 pub(crate) type Work<'w> = &'w mut dyn FnMut(
     &mut dyn Generator,
-    &Keeper,
+    &Means,
     Option<&mut Pixels>,
     &mut dyn FnMut(Progress<'_>) -> ControlFlow<()>,
 ) -> Result<Clip, PipelineError>;
@@ -102,11 +103,12 @@ impl Making<'_> {
         }
         let load = start.elapsed().as_secs_f64();
         let every = Duration::from_secs(outputs.checkpoint_secs);
-        let keeper = Keeper { paths: aside.paths.clone(), every };
+        let memory_bytes = machine::memory_bytes().map(|(_total, available)| available);
+        let means = Means { paths: aside.paths.clone(), every, memory_bytes };
         let mut watch = Watch { output, grounding: None, kept: None, bar: None };
         let mut pixels = Pixels::default();
         let raw = outputs.save_frames.is_some().then_some(&mut pixels);
-        let made = work(model, &keeper, raw, &mut |progress: Progress<'_>| {
+        let made = work(model, &means, raw, &mut |progress: Progress<'_>| {
             watch.tell(progress);
             cancel::flow()
         });
@@ -221,6 +223,7 @@ impl Watch {
                 self.output.note(&understood_text(understood));
                 self.grounding = Some(understood.grounding.clone());
             }
+            Progress::Planned { memory, flop } => self.output.note(&planned_text(memory, flop)),
             Progress::Denoised { done, of } => self.show("denoising", done, of),
             Progress::Saved(path) => self.kept = Some(path.to_path_buf()),
             Progress::Decoded { done, of } => self.show("decoding", done, of),
@@ -236,6 +239,18 @@ impl Watch {
             bar.set(done, of);
         }
     }
+}
+
+/// What the work will take.
+fn planned_text(memory: &MemoryPlan, flop: u64) -> String {
+    let secs = flop as f64 / machine::flops_a_second();
+    let time = match secs {
+        secs if secs < 90.0 => format!("{secs:.0} s"),
+        secs if secs < 5400.0 => format!("{:.0} min", secs / 60.0),
+        secs => format!("{:.1} h", secs / 3600.0),
+    };
+    let tiles = if memory.in_tiles { ", decoding in tiles" } else { "" };
+    format!("planned: about {time} and {:.1} GB of memory{tiles}", memory.peak_bytes as f64 / 1e9)
 }
 
 /// The prompt as it was understood, and what was not.

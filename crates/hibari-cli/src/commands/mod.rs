@@ -5,6 +5,7 @@ pub(crate) mod doctor;
 pub(crate) mod eval;
 pub(crate) mod generate;
 mod making;
+pub(crate) mod model;
 pub(crate) mod resume;
 pub(crate) mod train;
 pub(crate) mod work;

@@ -52,8 +52,8 @@ pub(crate) fn run(args: &Args, output: Output) -> Result<(), Failure> {
     }
     let aside = if is_own { Aside::taken_up(&args.state) } else { Aside::new(&targets)? };
     let making = Making { outputs: &args.outputs, targets, aside, start, output };
-    making.make(model.as_mut(), &mut |model, keeper, pixels, tell| {
-        hibari_pipeline::resume(state.clone(), model, keeper, pixels, tell)
+    making.make(model.as_mut(), &mut |model, means, pixels, tell| {
+        hibari_pipeline::resume(state.clone(), model, means, pixels, tell)
     })?;
     if is_own && let Err(error) = std::fs::remove_file(&args.state) {
         tracing::warn!(path = %args.state.display(), %error, "a file could not be removed");

@@ -41,7 +41,7 @@ fn write_tensors(path: &Path, layout: &[(String, Vec<usize>)]) {
 }
 
 /// Writes the model's folder `wan`, and `noise.safetensors` and `text.safetensors` beside it.
-fn place_with_wan() -> Place {
+pub(crate) fn place_with_wan() -> Place {
     let place = Place::new();
     let folder = place.path("wan");
     for (name, text) in TEXTS {

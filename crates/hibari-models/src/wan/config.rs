@@ -196,6 +196,8 @@ pub struct Preset {
     pub cell_px: usize,
     /// How it is given an image.
     pub image: ImageInput,
+    /// Where its authors keep it on their hub.
+    pub hub: &'static str,
     /// Frames of a video.
     pub frames: usize,
     /// Frames a second.
@@ -214,14 +216,15 @@ impl Preset {
     /// Wan 2.1 text-to-video, 1.3 billion parameters.
     pub fn t2v_1_3b() -> Self {
         let dit = DitConfig::t2v_1_3b();
-        let name = "wan2.1-t2v-1.3b";
-        Self { name, dit, guidance: 6.0, shift: 8.0, shift_480p: 8.0, ..Self::t2v_14b() }
+        let (name, hub) = ("wan2.1-t2v-1.3b", "Wan-AI/Wan2.1-T2V-1.3B-Diffusers");
+        Self { name, hub, dit, guidance: 6.0, shift: 8.0, shift_480p: 8.0, ..Self::t2v_14b() }
     }
 
     /// Wan 2.1 text-to-video, 14 billion parameters.
     pub fn t2v_14b() -> Self {
         Self {
             name: "wan2.1-t2v-14b",
+            hub: "Wan-AI/Wan2.1-T2V-14B-Diffusers",
             dit: DitConfig::t2v_14b(),
             experts: None,
             cell_px: 8,
@@ -239,6 +242,7 @@ impl Preset {
     pub fn i2v_14b() -> Self {
         Self {
             name: "wan2.1-i2v-14b",
+            hub: "Wan-AI/Wan2.1-I2V-14B-480P-Diffusers",
             dit: DitConfig::i2v_14b(),
             image: ImageInput::ChannelsAndClip,
             steps: 40,
@@ -251,6 +255,7 @@ impl Preset {
     pub fn ti2v_5b() -> Self {
         Self {
             name: "wan2.2-ti2v-5b",
+            hub: "Wan-AI/Wan2.2-TI2V-5B-Diffusers",
             dit: DitConfig::ti2v_5b(),
             cell_px: 16,
             image: ImageInput::FirstFrame,
@@ -264,6 +269,7 @@ impl Preset {
     pub fn t2v_a14b() -> Self {
         Self {
             name: "wan2.2-t2v-a14b",
+            hub: "Wan-AI/Wan2.2-T2V-A14B-Diffusers",
             experts: Some(Experts { boundary: 0.875, low_guidance: 3.0 }),
             steps: 40,
             guidance: 4.0,
@@ -277,6 +283,7 @@ impl Preset {
     pub fn i2v_a14b() -> Self {
         Self {
             name: "wan2.2-i2v-a14b",
+            hub: "Wan-AI/Wan2.2-I2V-A14B-Diffusers",
             dit: DitConfig::i2v_a14b(),
             experts: Some(Experts { boundary: 0.9, low_guidance: 3.5 }),
             image: ImageInput::Channels,

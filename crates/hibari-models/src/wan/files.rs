@@ -8,14 +8,16 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use burn::tensor::Device;
 use hibari_weights::{Checkpoint, WeightsError};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
-use super::config::{DitConfig, PATCH};
+use super::config::{DitConfig, PATCH, Preset};
 use super::keymap;
-use super::vae::{VaeConfig, VaeVersion};
+use super::vae::{Vae, VaeConfig, VaeVersion};
 use crate::ModelError;
+use crate::source::{Inspection, Part};
 use crate::text::umt5::Umt5;
 
 /// Width of a head in all published transformers.
@@ -58,12 +60,46 @@ pub fn matches(path: &Path) -> bool {
     if index.exists() {
         return read::<Index>(&index).is_ok_and(|index| index.class.starts_with("Wan"));
     }
-    let is_transformer = |file: &PathBuf| {
-        let part = Checkpoint::open(file).ok().map(recognised);
-        matches!(part, Some(Some(Part::Transformer(_))))
-    };
-    Listing::of(&[path.to_path_buf()])
-        .is_ok_and(|listing| listing.weights.iter().any(is_transformer))
+    let is_known =
+        |file: &PathBuf| Checkpoint::open(file).is_ok_and(|file| recognised(file).is_some());
+    Listing::of(&[path.to_path_buf()]).is_ok_and(|listing| listing.weights.iter().any(is_known))
+}
+
+/// What the files at `path` hold, and what is missing to run them.
+///
+/// # Errors
+/// if a file cannot be read, or nothing of this family is there
+pub fn inspect(path: &Path) -> Result<Inspection, ModelError> {
+    let listing = Listing::of(&[path.to_path_buf()])?;
+    let mut found = Found::default();
+    for file in &listing.weights {
+        found.add(file)?;
+    }
+    let has_experts = found.transformers.len() > 1;
+    let (mut parts, mut preset) = (Vec::new(), "wan");
+    for (path, file) in &found.transformers {
+        let sizes = dit_config(file, path)?;
+        let is_it = |known: &Preset| known.dit == sizes && known.experts.is_some() == has_experts;
+        preset = Preset::all().iter().find(|known| is_it(known)).map_or(preset, |known| known.name);
+        parts.push(Part::of("transformer", path, file, &sizes.tensors()));
+    }
+    for (path, (file, sizes)) in &found.vaes {
+        let layout = Vae::new(*sizes, &Device::flex()).layout();
+        parts.push(Part::of("autoencoder", path, file, &layout));
+    }
+    for (path, (file, sizes)) in &found.texts {
+        parts.push(Part::of("text encoder", path, file, &sizes.layout()));
+    }
+    let lacks = [
+        ("transformer", found.transformers.is_empty()),
+        ("autoencoder", found.vaes.is_empty()),
+        ("text encoder", found.texts.is_empty()),
+        ("tokenizer.json", listing.tokenizer.is_none()),
+    ];
+    let missing =
+        lacks.iter().filter(|(_, is_missing)| *is_missing).map(|(name, _)| (*name).into());
+    let missing = missing.collect();
+    Ok(Inspection { family: "wan", preset: preset.into(), parts, missing })
 }
 
 impl Files {
@@ -184,23 +220,23 @@ impl Listing {
 }
 
 /// What a file holds.
-enum Part {
+enum Kind {
     Transformer(Checkpoint),
     Vae(Checkpoint),
     Text(Checkpoint),
 }
 
 /// What the tensors of a file are, under their own names; `None` if they are of nothing known.
-fn recognised(file: Checkpoint) -> Option<Part> {
+fn recognised(file: Checkpoint) -> Option<Kind> {
     let has = |rename: fn(&str) -> String, wanted: &str| file.names().any(|n| rename(n) == wanted);
     if has(keymap::dit, "blocks.0.attn1.to_q.weight") {
-        return Some(Part::Transformer(file.renamed(&keymap::dit)));
+        return Some(Kind::Transformer(file.renamed(&keymap::dit)));
     }
     if has(keymap::vae, "post_quant_conv.weight") {
-        return Some(Part::Vae(file.renamed(&keymap::vae)));
+        return Some(Kind::Vae(file.renamed(&keymap::vae)));
     }
     if has(keymap::text, "encoder.block.0.layer.0.SelfAttention.q.weight") {
-        return Some(Part::Text(file.renamed(&keymap::text)));
+        return Some(Kind::Text(file.renamed(&keymap::text)));
     }
     None
 }
@@ -216,12 +252,12 @@ impl Found {
     fn add(&mut self, path: &Path) -> Result<(), ModelError> {
         let own = path.to_path_buf();
         match recognised(Checkpoint::open(path)?) {
-            Some(Part::Transformer(file)) => self.transformers.push((own, file)),
-            Some(Part::Vae(file)) => {
+            Some(Kind::Transformer(file)) => self.transformers.push((own, file)),
+            Some(Kind::Vae(file)) => {
                 let sizes = vae_config(&file)?;
                 self.vaes.push((own, (file, sizes)));
             }
-            Some(Part::Text(file)) => {
+            Some(Kind::Text(file)) => {
                 let sizes = umt5(&file)?;
                 self.texts.push((own, (file, sizes)));
             }

@@ -5,18 +5,18 @@
 
 use std::fs;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use burn::tensor::Device;
 use hibari_diffusion::Method;
-use hibari_weights::{Checkpoint, Lora, WeightsError, fingerprint};
+use hibari_weights::{Checkpoint, Dtype, Encoding, Lora, WeightsError, fingerprint};
 use serde::Deserialize;
 
 use super::config::{DitConfig, Experts, ImageInput, NEGATIVE_PROMPT, Preset};
 use super::files::{Files, Index, read, refused};
 use super::keymap;
-use super::model::{Parts, TextEncoder, Transformers, Wan};
-use super::vae::{NamedTensor, Products, Vae, VaeConfig};
+use super::model::{LazyVae, Parts, TextEncoder, Transformers, Wan};
+use super::vae::{Products, Vae, VaeConfig};
 use crate::ModelError;
 use crate::source::{Adapted, LoraFile, Residency, Settings, TensorSource};
 use crate::text::umt5::Umt5;
@@ -54,12 +54,12 @@ pub fn load(path: &Path, settings: &Settings, device: &Device) -> Result<Wan, Mo
         None => (Method::UniPc, preset.shift),
     };
     let sources = adapted(transformers, &settings.loras)?;
-    let transformers = Transformers::new(dit_config, sources, settings.residency, device)?;
+    let transformers = Transformers::new(dit_config, sources, settings.residency, device);
     let text = text.map(|found| text_encoder(found, tokenizer.as_deref())).transpose()?.flatten();
     let parts = Parts {
         preset,
         transformers,
-        vae: vae_of(&vae_file, vae_config, settings.residency, device)?,
+        vae: vae_of(vae_file, vae_config, settings.residency, device)?,
         text,
         method,
         shift,
@@ -80,6 +80,7 @@ fn adapted(
     {
         let layout = sizes.tensors();
         base.check(&layout)?;
+        check_types(&base, &layout)?;
         let mut changes = Vec::new();
         for (LoraFile { path, strength }, is_used) in loras.iter().zip(&mut is_used) {
             let lora = Lora::open(path, &|name| keymap::lora_module(name, component))?;
@@ -96,22 +97,36 @@ fn adapted(
 }
 
 fn vae_of(
-    file: &Checkpoint,
+    file: Checkpoint,
     config: VaeConfig,
     residency: Residency,
     device: &Device,
-) -> Result<Vae, ModelError> {
+) -> Result<LazyVae, ModelError> {
     let layout = Vae::new(config, device).layout();
     file.check(&layout)?;
-    let tensor = |(name, shape): (String, Vec<usize>)| {
-        Ok(NamedTensor { values: file.tensor_f32(&name)?, name, shape })
-    };
-    let tensors = layout.into_iter().map(tensor).collect::<Result<_, WeightsError>>()?;
+    check_types(&file, &layout)?;
     let products = match residency {
         Residency::F32 => Products::Exact,
         Residency::Bf16 | Residency::Streamed => Products::Bf16,
     };
-    Ok(Vae::load(config, tensors, products, device)?)
+    Ok(LazyVae { file, config, products, device: device.clone(), loaded: OnceLock::new() })
+}
+
+/// Whether all tensors are floats of some kind, so that reading them later cannot fail.
+fn check_types(file: &Checkpoint, layout: &[(String, Vec<usize>)]) -> Result<(), WeightsError> {
+    let is_float = |encoding: &Encoding| match encoding {
+        Encoding::Blocks(_) => true,
+        Encoding::Plain(dtype) => {
+            matches!(dtype, Dtype::F32 | Dtype::F16 | Dtype::Bf16 | Dtype::F8E4M3)
+        }
+    };
+    for (name, _) in layout {
+        if let Some(encoding) = file.encoding(name).filter(|encoding| !is_float(encoding)) {
+            let (name, dtype) = (name.clone(), encoding.to_string());
+            return Err(WeightsError::Dtype { name, dtype, wanted: "F32" });
+        }
+    }
+    Ok(())
 }
 
 /// The published model of these sizes, or the smallest one's settings for sizes that nobody published.

@@ -9,6 +9,7 @@
 
 pub mod config;
 pub mod dit;
+mod estimate;
 mod files;
 pub mod keymap;
 mod layers;
@@ -19,7 +20,7 @@ pub mod vae;
 
 pub use config::{DitConfig, Preset};
 pub use dit::{Context, Dit};
-pub use files::matches;
+pub use files::{inspect, matches};
 pub use load::load;
 pub use model::Wan;
 

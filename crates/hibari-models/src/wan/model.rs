@@ -1,19 +1,20 @@
 //! A Wan as the generation loop sees it: transformer, autoencoder and, where the files have one, text encoder.
 
 use std::ops::ControlFlow;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use burn::tensor::{Device, Tensor};
 use hibari_diffusion::{Latent, Method, Sigma};
+use hibari_weights::Checkpoint;
 
 use super::config::{DitConfig, FRAMES, ImageInput, Preset, TEXT_ROWS};
 use super::dit::{Context, Dit};
-use super::vae::Vae;
+use super::vae::{NamedTensor, Products, Tiling, Vae, VaeConfig};
 use crate::source::{Residency, TensorSource};
 use crate::text::clean::clean;
 use crate::text::umt5::Umt5;
 use crate::text::unigram::Unigram;
-use crate::{LowNoise, ModelError, ModelSpec, TimedText, VideoModel, Window};
+use crate::{Estimate, LowNoise, ModelError, ModelSpec, TimedText, VideoModel, Window};
 
 /// Longest video, in latent frames: 1,021 frames, more than the authors tried.
 const MAX_WINDOW: usize = 256;
@@ -42,10 +43,8 @@ pub struct Transformers {
 }
 
 impl Transformers {
-    /// Loads the first of them.
+    /// Loads none of them yet.
     ///
-    /// # Errors
-    /// those of the source
     /// # Panics
     /// if there is none
     pub fn new(
@@ -53,10 +52,10 @@ impl Transformers {
         sources: Vec<Arc<dyn TensorSource>>,
         residency: Residency,
         device: &Device,
-    ) -> Result<Self, ModelError> {
-        let first = Arc::new(Dit::load(&config, device, &sources[0], residency)?);
-        let resident = Mutex::new(Some((0, first)));
-        Ok(Self { config, sources, residency, device: device.clone(), resident })
+    ) -> Self {
+        assert!(!sources.is_empty(), "a model has a transformer");
+        let resident = Mutex::new(None);
+        Self { config, sources, residency, device: device.clone(), resident }
     }
 
     /// One of them; another one leaves the memory for it.
@@ -76,6 +75,31 @@ impl Transformers {
     /// Frees their memory; the next use loads one again.
     fn leave(&self) {
         *self.resident.lock().unwrap_or_else(PoisonError::into_inner) = None;
+    }
+}
+
+/// An autoencoder that is read from its file when it is first used.
+pub struct LazyVae {
+    pub(super) file: Checkpoint,
+    pub(super) config: VaeConfig,
+    pub(super) products: Products,
+    pub(super) device: Device,
+    pub(super) loaded: OnceLock<Vae>,
+}
+
+impl LazyVae {
+    fn get(&self) -> &Vae {
+        self.loaded.get_or_init(|| {
+            let tensor = |(name, shape): (String, Vec<usize>)| NamedTensor {
+                values: self.file.tensor_f32(&name).expect("its names and types were checked"),
+                name,
+                shape,
+            };
+            let layout = Vae::new(self.config, &self.device).layout();
+            let tensors = layout.into_iter().map(tensor).collect();
+            let vae = Vae::load(self.config, tensors, self.products, &self.device);
+            vae.expect("its names and shapes were checked")
+        })
     }
 }
 
@@ -107,7 +131,7 @@ pub struct Parts {
     /// The transformer, or two.
     pub transformers: Transformers,
     /// The autoencoder.
-    pub vae: Vae,
+    pub vae: LazyVae,
     /// Without it, prompts come as token states.
     pub text: Option<TextEncoder>,
     /// Solver and schedule, and how that is shifted.
@@ -137,7 +161,7 @@ impl Wan {
     pub fn new(parts: Parts, device: &Device) -> Result<Self, ModelError> {
         let Preset { name, experts, cell_px, frames, fps, steps, guidance, image, .. } =
             parts.preset;
-        let channels = parts.vae.config().channels();
+        let channels = parts.vae.config.channels();
         if parts.transformers.config.in_channels != channels {
             return Err(ModelError::Request {
                 message: format!("`{name}` takes images as channels, which is not run yet"),
@@ -235,11 +259,22 @@ impl VideoModel for Wan {
     }
 
     fn encode(&self, pixels: Tensor<5>) -> Tensor<5> {
-        self.parts.vae.encode(pixels.to_device(&self.device), None)
+        self.parts.vae.get().encode(pixels.to_device(&self.device), None)
+    }
+
+    fn estimate(&self, window: &Window) -> Option<Estimate> {
+        let Transformers { config, residency, .. } = &self.parts.transformers;
+        Some(super::estimate::of(config, *residency, &self.parts.vae.config, window))
     }
 
     fn decode(&self, latent: Tensor<5>, frame: &mut dyn FnMut(Tensor<4>) -> ControlFlow<()>) {
         self.parts.transformers.leave();
-        self.parts.vae.decode(latent.to_device(&self.device), None, frame);
+        self.parts.vae.get().decode(latent.to_device(&self.device), None, frame);
+    }
+
+    fn decode_tiled(&self, latent: Tensor<5>, frame: &mut dyn FnMut(Tensor<4>) -> ControlFlow<()>) {
+        self.parts.transformers.leave();
+        let latent = latent.to_device(&self.device);
+        self.parts.vae.get().decode(latent, Some(Tiling::DEFAULT), frame);
     }
 }

@@ -6,7 +6,7 @@ use burn::tensor::Tensor;
 use std::time::Duration;
 
 use hibari_diffusion::{Guidance, Method, NoisePlan, Sigma, Step};
-use hibari_models::Window;
+use hibari_models::{Estimate, Window};
 use hibari_weights::{StoredTensor, write_safetensors};
 use hibari_world::NearestWord;
 
@@ -16,6 +16,7 @@ use super::*;
 struct Flat {
     spec: ModelSpec,
     value: f32,
+    decode_bytes_a_pixel: Option<u64>,
 }
 
 impl Flat {
@@ -42,7 +43,7 @@ impl Flat {
             takes_first_frame: false,
             is_grounded: true,
         };
-        Self { spec, value }
+        Self { spec, value, decode_bytes_a_pixel: None }
     }
 }
 
@@ -89,7 +90,24 @@ impl Generator for Flat {
         Ok(frames.to_vec())
     }
 
-    fn decode(&self, latents: Tensor<5>, frame: &mut dyn FnMut(Tensor<4>) -> ControlFlow<()>) {
+    fn estimate(&self, window: &Window) -> Option<Estimate> {
+        let pixels = (window.size.0 * window.size.1) as u64;
+        self.decode_bytes_a_pixel.map(|bytes| Estimate {
+            denoise_bytes: 1 << 30,
+            decode_bytes: bytes * pixels,
+            tiled_bytes: Some(1 << 30),
+            call_flop: 0,
+            decode_flop: 0,
+        })
+    }
+
+    fn decode(
+        &self,
+        latents: Tensor<5>,
+        in_tiles: bool,
+        frame: &mut dyn FnMut(Tensor<4>) -> ControlFlow<()>,
+    ) {
+        assert_eq!(in_tiles, self.decode_bytes_a_pixel.is_some_and(|bytes| bytes > 1 << 20));
         let [_, _, f, h, w] = latents.dims();
         let value: f32 = latents.mean().into_scalar();
         for _ in 0..4 * f {
@@ -111,8 +129,9 @@ fn request() -> Request {
     }
 }
 
-fn keeper(path: &Path, every_secs: u64) -> Keeper {
-    Keeper { paths: vec![path.to_path_buf()], every: Duration::from_secs(every_secs) }
+fn means(path: &Path, every_secs: u64) -> Means {
+    let every = Duration::from_secs(every_secs);
+    Means { paths: vec![path.to_path_buf()], every, memory_bytes: Some(4 << 30) }
 }
 
 /// What was told, and the result; stops at the `stop`-th telling.
@@ -120,16 +139,16 @@ fn run(value: f32, aside: &Path, stop: usize) -> (Vec<&'static str>, Result<Clip
     let mut told = Vec::new();
     let mut pixels = Pixels::default();
     let model = &mut Flat::new(value);
-    let clip =
-        generate(&request(), model, &keeper(aside, 60), Some(&mut pixels), &mut |progress| {
-            told.push(match progress {
-                Progress::Understood(_) => "understood",
-                Progress::Denoised { .. } => "denoised",
-                Progress::Saved(_) => "saved",
-                Progress::Decoded { .. } => "decoded",
-            });
-            if told.len() == stop { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+    let clip = generate(&request(), model, &means(aside, 60), Some(&mut pixels), &mut |progress| {
+        told.push(match progress {
+            Progress::Understood(_) => "understood",
+            Progress::Planned { .. } => "planned",
+            Progress::Denoised { .. } => "denoised",
+            Progress::Saved(_) => "saved",
+            Progress::Decoded { .. } => "decoded",
         });
+        if told.len() == stop { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+    });
     if clip.is_ok() {
         let (dims, values) = pixels.by_channel();
         assert_eq!(dims, [1, 3, 8, 64, 32]);
@@ -156,7 +175,7 @@ fn taken_up(aside: &Path) -> Clip {
     let state = State::open(aside).unwrap();
     let model = &mut Flat::new(0.5);
     assert!(state.is_of(model));
-    resume(state, model, &keeper(aside, 0), None, &mut |_| ControlFlow::Continue(())).unwrap()
+    resume(state, model, &means(aside, 0), None, &mut |_| ControlFlow::Continue(())).unwrap()
 }
 
 #[test]
@@ -167,7 +186,7 @@ fn a_run_that_was_stopped_goes_on_to_the_same_frames() {
     for stop in 1..5 {
         std::fs::remove_file(&aside).unwrap();
         let stopped =
-            generate(&request(), &mut Flat::new(0.5), &keeper(&aside, 0), None, &mut |progress| {
+            generate(&request(), &mut Flat::new(0.5), &means(&aside, 0), None, &mut |progress| {
                 match progress {
                     Progress::Denoised { done, .. } if done == stop => ControlFlow::Break(()),
                     _ => ControlFlow::Continue(()),
@@ -232,4 +251,32 @@ fn noise_depends_on_the_seed_alone() {
     let given = write(&[1, 2, 2, 4, 2]).unwrap().video.into_data().try_into_vec::<f32>().unwrap();
     assert_eq!(given[31], 31.0);
     assert!(write(&[1, 2, 2, 2, 4]).is_err());
+}
+
+#[test]
+fn what_does_not_fit_is_decoded_in_tiles_or_refused_before_the_work() {
+    let folder = tempfile::tempdir().unwrap();
+    let run = |bytes_a_pixel: u64, memory_bytes: u64| {
+        let mut model = Flat { decode_bytes_a_pixel: Some(bytes_a_pixel), ..Flat::new(0.5) };
+        model.spec.side_step = Some(16);
+        let means =
+            Means { memory_bytes: Some(memory_bytes), ..means(&folder.path().join("a"), 60) };
+        let mut told = Vec::new();
+        let clip = generate(&request(), &mut model, &means, None, &mut |progress| {
+            told.push(match progress {
+                Progress::Planned { memory, .. } => memory.in_tiles.to_string(),
+                _ => "else".into(),
+            });
+            ControlFlow::Continue(())
+        });
+        (clip.map(|clip| clip.frames.len()), told)
+    };
+    let (clip, told) = run(1 << 10, 2 << 30);
+    assert!(clip.is_ok() && told.contains(&"false".into()), "{told:?}");
+    let (clip, told) = run(2 << 20, 2 << 30);
+    assert!(clip.is_ok() && told.contains(&"true".into()), "{told:?}");
+    let (clip, told) = run(2 << 20, 1 << 30);
+    let error = clip.unwrap_err();
+    assert!(matches!(error, PipelineError::Memory { have_mb: 1024, .. }), "{error}");
+    assert!(error.hint().contains("--stream-weights") && told == ["else"], "{told:?}");
 }

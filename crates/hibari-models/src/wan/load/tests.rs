@@ -157,7 +157,7 @@ fn a_video_that_begins_with_a_picture_is_that_of_the_original_pipeline() {
 fn latents_are_those_of_the_original_pipeline() {
     let folder = tempfile::tempdir().unwrap();
     written(folder.path());
-    assert!(matches(folder.path()) && !matches(&folder.path().join("vae")));
+    assert!(matches(folder.path()) && !matches(&folder.path().join("scheduler")));
     let mut wan = opened(folder.path());
     let spec = wan.spec().clone();
     assert_eq!((spec.method, spec.shift, spec.side_step), (Method::UniPc, 3.0, Some(16)));

@@ -1,0 +1,92 @@
+//! What a video asks of memory and time, from sizes alone.
+//!
+//! Weights and the largest tensors that live at once are counted; the factors in front of the latter were measured.
+
+use super::config::{DitConfig, FRAMES, PATCH, TEXT_ROWS};
+use super::vae::{Tiling, VaeConfig, VaeVersion};
+use crate::source::Residency;
+use crate::{Estimate, Window};
+
+/// Bytes of a value while it is computed with.
+const VALUE: u64 = 4;
+/// Tensors of tokens that live at once in a block.
+const TOKENS: u64 = 9;
+/// Tensors of the width of a perceptron that live at once.
+const HIDDEN: u64 = 4;
+/// Tokens that go through a perceptron at once.
+const FFN_ROWS: u64 = 4096;
+
+/// The estimate for one window.
+pub(super) fn of(
+    dit: &DitConfig,
+    residency: Residency,
+    vae: &VaeConfig,
+    window: &Window,
+) -> Estimate {
+    let number = |n: usize| n as u64;
+    let (width_px, height_px) = window.size;
+    let (cell, latents) = (vae.cell_px(), number(window.times.len()));
+    let tokens = latents * number(width_px / cell / PATCH) * number(height_px / cell / PATCH);
+    let (d, ffn, layers) = (number(dit.width()), number(dit.ffn), number(dit.layers));
+
+    let tensors = dit.tensors();
+    let is_large = |name: &str| name.starts_with("blocks.") && name.ends_with(".weight");
+    let count = |is_wanted: &dyn Fn(&str) -> bool| -> u64 {
+        let sizes = tensors.iter().filter(|(name, _)| is_wanted(name));
+        sizes.map(|(_, shape)| shape.iter().map(|&n| number(n)).product::<u64>()).sum()
+    };
+    let (large, small) = (count(&is_large), count(&|name| !is_large(name)));
+    let weights = match residency {
+        Residency::F32 => 4 * (large + small),
+        Residency::Bf16 => 2 * large + 4 * small,
+        // As it is read and as it is packed.
+        Residency::Streamed => 4 * d * ffn + 4 * small,
+    };
+    let texts = 2 * 2 * layers * number(TEXT_ROWS) * d * VALUE;
+    let work = VALUE * (TOKENS * tokens * d + HIDDEN * tokens.min(FFN_ROWS) * ffn);
+
+    // Values for each pixel: what is kept from the frames before, and what a level works with.
+    let (parameters, per_pixel, flop) = match vae.version {
+        VaeVersion::V21 => (126_892_531, 2364 + 1730, 8_440_000),
+        VaeVersion::V22 => (704_688_668, 1784 + 2300, 18_400_000),
+    };
+    let pixels = number(width_px * height_px);
+    let tile =
+        number(width_px.min(Tiling::DEFAULT.tile_px) * height_px.min(Tiling::DEFAULT.tile_px));
+    let kept = if vae.version == VaeVersion::V21 { 2364 } else { 1784 };
+    let frames = number(1 + (window.times.len() - 1) * FRAMES);
+    let video = frames * pixels * 3;
+    let decode = |kept_px: u64, work_px: u64| {
+        parameters * VALUE + VALUE * (kept * kept_px + (per_pixel - kept) * work_px) + video
+    };
+    // Tiles overlap, and what each remembers lives side by side.
+    let side = |px: usize| number(px.div_ceil(Tiling::DEFAULT.step_px) * Tiling::DEFAULT.tile_px);
+    Estimate {
+        denoise_bytes: weights + texts + work,
+        decode_bytes: decode(pixels, pixels),
+        tiled_bytes: (pixels > tile).then(|| decode(side(width_px) * side(height_px), tile)),
+        call_flop: layers
+            * (2 * tokens * (6 * d * d + 2 * d * ffn)
+                + 4 * tokens * tokens * d
+                + 2048 * tokens * d),
+        decode_flop: flop * pixels * frames,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn work_is_that_of_the_published_figures() {
+        let window = Window { size: (832, 480), times: vec![0.0; 21], still: false };
+        let of = |residency| of(&DitConfig::t2v_1_3b(), residency, &VaeConfig::WAN21, &window);
+        let found = of(Residency::Bf16);
+        assert_eq!((found.call_flop + 500_000_000_000) / 1_000_000_000_000, 283);
+        assert_eq!((found.decode_flop + 500_000_000_000) / 1_000_000_000_000, 273);
+        assert!(of(Residency::F32).denoise_bytes > found.denoise_bytes + 2_500_000_000);
+        assert!(of(Residency::Streamed).denoise_bytes < found.denoise_bytes - 2_000_000_000);
+        let tiled = found.tiled_bytes.unwrap();
+        assert!(tiled < found.decode_bytes, "{tiled} against {}", found.decode_bytes);
+    }
+}
