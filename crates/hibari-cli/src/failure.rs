@@ -16,7 +16,7 @@ const INTERNAL: u8 = 1;
 /// What was asked for cannot be done.
 const INPUT: u8 = 2;
 /// Ctrl-C, as shells count it: 128 + SIGINT.
-const CANCELED: u8 = 130;
+pub(crate) const CANCELED: u8 = 130;
 
 /// A command that failed.
 #[derive(Clone, Debug, PartialEq, Eq)]

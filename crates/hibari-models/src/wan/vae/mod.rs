@@ -19,7 +19,7 @@ mod tests;
 mod tiles;
 
 use std::collections::BTreeMap;
-use std::ops::ControlFlow;
+use std::ops::{ControlFlow, Range};
 
 use burn::tensor::{Device, Tensor};
 use hibari_weights::{WeightsError, module};
@@ -142,8 +142,7 @@ impl Vae {
 
     /// Latents of unit variance to frames, handed over in order; stops when `frame` breaks.
     ///
-    /// With `tiling`, a picture larger than a tile is decoded in tiles. What they remember lives side by side, so that
-    /// frames leave at once.
+    /// With `tiling`, a picture larger than a tile is decoded in tiles, one after another, and all frames leave at the end.
     ///
     /// # Shapes
     /// `[B, C, f, h, w]` to `4 * (f - 1) + 1` frames `[B, 3, h * cell_px, w * cell_px]`
@@ -166,23 +165,38 @@ impl Vae {
         let is_whole = tile_px.is_multiple_of(cell) && step_px.is_multiple_of(cell);
         assert!(is_whole, "tiles `{tiling:?}` are no multiples of the cell `{cell}`");
         let grid = Grid::new([h, w], tile_px / cell, step_px / cell);
-        let mut histories = vec![History::default(); grid.len()];
         let latent = latent.clone() * self.std(&latent.device()) + self.mean(&latent.device());
-        for i in 0..latent_frames {
-            let chunk = latent.clone().narrow(2, i, 1);
-            let decode =
-                |(tile, history)| self.networks.decode_chunk(cut(chunk.clone(), tile), history);
-            let tiles = grid.tiles().zip(&mut histories).map(decode).collect();
-            let (step, overlap) = (step_px / patch, (tile_px - step_px) / patch);
-            let joined = join(tiles, grid.columns.len(), step, overlap);
-            let pixels = unpatchify(joined, patch).clamp(-1.0, 1.0);
+        let chunks = |i: usize| latent.clone().narrow(2, i, 1);
+        let pictures = |patches: Tensor<5>, frame: &mut dyn FnMut(Tensor<4>) -> ControlFlow<()>| {
+            let pixels = unpatchify(patches, patch).clamp(-1.0, 1.0);
             for j in 0..pixels.dims()[2] {
-                let picture = pixels.clone().narrow(2, j, 1).reshape([b, 3, h * cell, w * cell]);
-                if frame(picture).is_break() {
+                frame(pixels.clone().narrow(2, j, 1).reshape([b, 3, h * cell, w * cell]))?;
+            }
+            ControlFlow::Continue(())
+        };
+        if grid.len() == 1 {
+            let mut history = History::default();
+            for i in 0..latent_frames {
+                let patches = self.networks.decode_chunk(chunks(i), &mut history);
+                if pictures(patches, frame).is_break() {
                     return;
                 }
             }
+            return;
         }
+        // Each tile through all of time before the next: what tiles remember is much more than what they become.
+        let tile = |place: (Range<usize>, Range<usize>)| {
+            let mut history = History::default();
+            let chunk = |i| {
+                let chunk = cut(chunks(i), place.clone());
+                self.networks.decode_chunk(chunk, &mut history)
+            };
+            Tensor::cat((0..latent_frames).map(chunk).collect(), 2)
+        };
+        let tiles = grid.tiles().map(tile).collect();
+        let (step, overlap) = (step_px / patch, (tile_px - step_px) / patch);
+        // Whether the caller goes on matters to the caller alone: nothing is left to do.
+        let _done = pictures(join(tiles, grid.columns.len(), step, overlap), frame);
     }
 
     /// `[1, C, 1, 1, 1]`.
