@@ -445,3 +445,52 @@ fn two_experts_are_those_of_the_original_pipeline() {
     let error = load(folder.path(), &settings(Residency::F32), &Device::flex()).err().unwrap();
     assert!(error.to_string().contains("transformer_2"), "{error}");
 }
+
+/// A GGUF file with names of the authors: version 3, tensors as 32-bit floats but for those that fit into blocks of 32 that share a scale.
+fn gguf(tensors: &[(String, Vec<usize>)]) -> Vec<u8> {
+    let text = |text: &str| [&(text.len() as u64).to_le_bytes()[..], text.as_bytes()].concat();
+    let (mut infos, mut data) = (Vec::new(), Vec::new());
+    for (name, shape) in tensors {
+        let is_quantised = shape.len() == 2 && shape[1].is_multiple_of(32);
+        infos.extend(text(&original_dit_name(name)));
+        infos.extend((shape.len() as u32).to_le_bytes());
+        infos.extend(shape.iter().rev().flat_map(|&n| (n as u64).to_le_bytes()));
+        infos.extend(if is_quantised { 8_u32 } else { 0 }.to_le_bytes());
+        infos.extend((data.len() as u64).to_le_bytes());
+        let values = fill(name, shape);
+        if is_quantised {
+            for block in values.chunks(32) {
+                let scale =
+                    half::f16::from_f32(block.iter().fold(0.0_f32, |m, v| m.max(v.abs())) / 127.0);
+                data.extend(scale.to_le_bytes());
+                data.extend(block.iter().map(|v| (v / scale.to_f32()).round() as i8 as u8));
+            }
+        } else {
+            data.extend(values.iter().flat_map(|value| value.to_le_bytes()));
+        }
+        data.resize(data.len().next_multiple_of(32), 0);
+    }
+    let mut bytes = [b"GGUF".as_slice(), &3_u32.to_le_bytes()].concat();
+    bytes.extend((tensors.len() as u64).to_le_bytes());
+    bytes.extend(0_u64.to_le_bytes());
+    bytes.extend(infos);
+    bytes.resize(bytes.len().next_multiple_of(32), 0);
+    [bytes, data].concat()
+}
+
+#[test]
+fn a_gguf_file_is_a_transformer() {
+    let place = tempfile::tempdir().unwrap();
+    let sizes = DitConfig::from(serde_json::from_str::<Transformer>(TRANSFORMER).unwrap());
+    let path = place.path().join("tiny-Q8_0.gguf");
+    fs::write(&path, gguf(&sizes.tensors())).unwrap();
+    fs::write(place.path().join("config.json"), ORIGINAL).unwrap();
+    write_vae(&place.path().join("vae.safetensors"));
+    assert!(matches(&path));
+    let found = denoised_on(&mut opened(&path), 3.0, [4, 6], None);
+    let folder = tempfile::tempdir().unwrap();
+    written(folder.path());
+    let exact = denoised(&mut opened(folder.path()), [4, 6], None);
+    let near = cosine(&exact, &found);
+    assert!((0.999..1.0).contains(&near), "eight bits in one of its layers: {near}");
+}
