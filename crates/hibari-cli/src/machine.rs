@@ -1,6 +1,7 @@
 //! What the machine offers, and what this process has used of it.
 
 use std::fs;
+use std::path::Path;
 use std::thread;
 
 /// Cores this process may use.
@@ -8,10 +9,27 @@ pub(crate) fn cores() -> usize {
     thread::available_parallelism().map_or(1, usize::from)
 }
 
-/// Memory of the machine and what is free of it, in bytes; nothing where the system does not say.
+/// Memory of the machine and what is free of it, in bytes; nothing where the system does not say. Where a container is
+/// given less than the machine has, that counts.
 pub(crate) fn memory_bytes() -> Option<(u64, u64)> {
     let text = fs::read_to_string("/proc/meminfo").ok()?;
-    Some((kilobytes(&text, "MemTotal:")?, kilobytes(&text, "MemAvailable:")?))
+    let machine = (kilobytes(&text, "MemTotal:")?, kilobytes(&text, "MemAvailable:")?);
+    let read = |names: [&str; 2]| {
+        let number = |name| fs::read_to_string(Path::new("/sys/fs/cgroup").join(name)).ok();
+        let [limit, used] = names.map(|name| number(name)?.trim().parse::<u64>().ok());
+        Some((limit?, used?))
+    };
+    let container = read(["memory.max", "memory.current"])
+        .or_else(|| read(["memory/memory.limit_in_bytes", "memory/memory.usage_in_bytes"]));
+    Some(within(machine, container))
+}
+
+/// Total and free memory of a container with that limit and use, on a machine with that total and free memory.
+fn within((total, free): (u64, u64), container: Option<(u64, u64)>) -> (u64, u64) {
+    match container {
+        Some((limit, used)) if limit < total => (limit, free.min(limit.saturating_sub(used))),
+        _ => (total, free),
+    }
 }
 
 /// How many multiplications and additions of a large layer this machine does in a second, measured now.
@@ -41,6 +59,15 @@ fn kilobytes(text: &str, name: &str) -> Option<u64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_container_may_have_less_than_the_machine() {
+        assert_eq!(within((100, 60), None), (100, 60));
+        assert_eq!(within((100, 60), Some((u64::MAX, 40))), (100, 60), "no limit");
+        assert_eq!(within((100, 60), Some((50, 20))), (50, 30));
+        assert_eq!(within((100, 10), Some((50, 20))), (50, 10));
+        assert_eq!(within((100, 60), Some((50, 70))), (50, 0));
+    }
 
     #[test]
     fn lines_of_proc_are_read() {
