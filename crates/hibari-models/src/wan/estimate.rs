@@ -49,16 +49,20 @@ pub(super) fn of(
     let texts = 2 * 2 * layers * number(TEXT_ROWS) * d * VALUE;
     let work = VALUE * (TOKENS * tokens * d + HIDDEN * tokens.min(FFN_ROWS) * ffn);
 
-    let (parameters, flop) = match vae.version {
-        VaeVersion::V21 => (126_892_531, 8_440_000),
-        VaeVersion::V22 => (704_688_668, 18_400_000),
+    // As the published autoencoder, but for its width.
+    let (published, parameters, flop) = match vae.version {
+        VaeVersion::V21 => (VaeConfig::WAN21, 126_892_531, 8_440_000),
+        VaeVersion::V22 => (VaeConfig::WAN22, 704_688_668, 18_400_000),
     };
+    let scaled = |figure: u64| figure * number(vae.decoder_base) / number(published.decoder_base);
+    let (parameters, flop, pixel) =
+        (scaled(scaled(parameters)), scaled(scaled(flop)), scaled(PIXEL));
     let pixels = number(width_px * height_px);
     let tile =
         number(width_px.min(Tiling::DEFAULT.tile_px) * height_px.min(Tiling::DEFAULT.tile_px));
     let frames = number(1 + (window.times.len() - 1) * FRAMES);
     let video = frames * pixels * 3;
-    let decode = |pixels: u64| parameters * VALUE + VALUE * PIXEL * pixels + video;
+    let decode = |pixels: u64| parameters * VALUE + VALUE * pixel * pixels + video;
     // Tiles overlap, are kept in floats to the end, and joined to a copy.
     let side = |px: usize| number(px.div_ceil(Tiling::DEFAULT.step_px) * Tiling::DEFAULT.tile_px);
     let tiles = frames * 3 * VALUE * (side(width_px) * side(height_px) + pixels);
