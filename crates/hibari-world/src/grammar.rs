@@ -1,21 +1,25 @@
 //! Words a script as a caption: dense, medium or short, in several surface forms.
 //!
-//! The language is regular on purpose: it is what the model learns, and [`crate::grounding`] reads every sentence of it
+//! [`Mix::First`] keeps the surface forms that the first models were trained on, the first four of each list;
+//! [`Mix::Whole`] has at least six. The language is regular on purpose: it is what the model learns, and [`crate::grounding`] reads every sentence of it
 //! back. A caption carries the slots that it states. Same script, detail and form seed: same caption.
 
 mod words;
 
 use std::ops::Range;
 
-pub use words::{CAPTION_WORDS, caption_words, word_id};
+pub use words::{CAPTION_WORDS, caption_words, caption_words_of, word_id};
 
 use crate::random::Random;
 use crate::script::{Member, Outfit, Script, Shot};
 use crate::slots::{PartialMember, PartialScript};
 use crate::vocabulary::{
-    Action, Bottom, CameraMove, Facing, Ground, Kind, Lane, Light, Material, Place, Relation, Size,
-    Subject, Term, Top, Weather,
+    Action, Angle, Bottom, CameraMove, Expression, Facing, Ground, Kind, Lane, Light, Material,
+    Mix, Place, Relation, Size, Subject, Term, Top,
 };
+
+/// Surface forms of each kind of sentence in [`Mix::First`].
+const FIRST_FORMS: usize = 4;
 
 /// How much a caption tells.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -88,11 +92,19 @@ pub fn word_spans(text: &str) -> Vec<(Range<usize>, &str)> {
 }
 
 impl Script {
-    /// Words the script; `form` seeds the choice among surface forms.
+    /// Words the script with the surface forms of its mix ([`Script::mix`]); `form` seeds the choice among them.
     ///
     /// # Panics
     /// if the script is not valid ([`Script::validate`])
     pub fn caption(&self, detail: Detail, form: u64) -> Caption {
+        self.caption_in(self.mix(), detail, form)
+    }
+
+    /// Words the script with the surface forms of a mix; `form` seeds the choice among them.
+    ///
+    /// # Panics
+    /// if the script is not valid ([`Script::validate`])
+    pub fn caption_in(&self, mix: Mix, detail: Detail, form: u64) -> Caption {
         let mut sentences = Vec::new();
         let mut slots = PartialScript::default();
         let mut start_frame = 0;
@@ -100,6 +112,7 @@ impl Script {
             let end_frame = start_frame + shot.frames;
             let mut stated = PartialScript::default();
             let speaker = Speaker {
+                mix,
                 script: self,
                 shot,
                 seed: form,
@@ -146,12 +159,14 @@ enum Topic {
     Extras,
     Framing,
     Camera,
+    Expression,
 }
 
 /// The order of sentences in a dense caption.
-const ORDER: [Topic; 16] = [
+const ORDER: [Topic; 17] = [
     Topic::Scene,
     Topic::Second,
+    Topic::Expression,
     Topic::Clothes,
     Topic::Hair,
     Topic::Colour,
@@ -169,9 +184,10 @@ const ORDER: [Topic; 16] = [
 ];
 
 /// What a dense caption keeps first when it would be too long.
-const PRIORITY: [Topic; 16] = [
+const PRIORITY: [Topic; 17] = [
     Topic::Scene,
     Topic::Second,
+    Topic::Expression,
     Topic::Ground,
     Topic::Camera,
     Topic::Extras,
@@ -189,6 +205,7 @@ const PRIORITY: [Topic; 16] = [
 ];
 
 struct Speaker<'a> {
+    mix: Mix,
     script: &'a Script,
     shot: &'a Shot,
     seed: u64,
@@ -198,6 +215,16 @@ struct Speaker<'a> {
 impl Speaker<'_> {
     fn random(&self, topic: &str) -> Random {
         Random::new(self.seed, &format!("caption/{}/{topic}", self.name))
+    }
+
+    /// One of the surface forms that the mix has.
+    fn one(&self, random: &mut Random, forms: &[&str]) -> String {
+        (*one_of(self.mix, random, forms)).to_owned()
+    }
+
+    /// One of the surface forms that the mix has.
+    fn one_of(&self, random: &mut Random, forms: &[String]) -> String {
+        one_of(self.mix, random, forms).clone()
     }
 
     fn tell(&self, detail: Detail, stated: &mut PartialScript) -> Vec<String> {
@@ -235,6 +262,9 @@ impl Speaker<'_> {
             vec![Topic::Ground, Topic::Camera, Topic::Facing, Topic::Framing, Topic::Setting];
         if self.shot.extras > 0 {
             rest.push(Topic::Extras);
+        }
+        if self.mix == Mix::Whole {
+            rest.extend([Topic::Expression, Topic::Weather, Topic::Clothes, Topic::Colour]);
         }
         let mut topics = vec![Topic::Scene, Topic::Second];
         // The canonical medium caption goes on with the ground.
@@ -281,7 +311,12 @@ impl Speaker<'_> {
         member_slots(stated, 0).action = Some(self.shot.roles[0].action);
         stated.light = Some(self.shot.light);
         let verb = third_person(self.shot.roles[0].action);
-        let light = if self.shot.light == Light::Day { "by day" } else { "at night" };
+        let light = match self.shot.light {
+            Light::Day => "by day",
+            Light::Night => "at night",
+            Light::Sunset => "at sunset",
+            Light::Overcast => "on an overcast day",
+        };
         sentence(&format!("{np} {verb} {light}"))
     }
 
@@ -294,60 +329,105 @@ impl Speaker<'_> {
             Topic::Scene => self.scene(random, stated),
             Topic::Second => self.second(random, stated)?,
             Topic::Clothes => {
-                clothes(main.outfit.as_ref()?, main.subject, random, member_slots(stated, 0))?
+                let outfit = main.outfit.as_ref()?;
+                clothes(self.mix, outfit, main.subject, random, member_slots(stated, 0))?
             }
+            Topic::Expression => self.expression(random, stated)?,
             Topic::Hair => {
                 let hair = main.outfit.as_ref()?.hair;
                 member_slots(stated, 0).hair = Some(hair);
                 let (she, her) = (pronoun(main.subject), possessive(main.subject));
-                random.pick_text(&[
-                    &format!("{her} hair is {hair}"),
-                    &format!("{she} has {hair} hair"),
-                    &format!("{the} has {hair} hair"),
-                    &format!("the hair of {the} is {hair}"),
-                ])
+                self.one(
+                    random,
+                    &[
+                        &format!("{her} hair is {hair}"),
+                        &format!("{she} has {hair} hair"),
+                        &format!("{the} has {hair} hair"),
+                        &format!("the hair of {the} is {hair}"),
+                        &format!("{the} is {hair}-haired"),
+                        &format!("{the} is seen with {hair} hair"),
+                    ],
+                )
             }
             Topic::Colour => {
                 let colour = main.colour;
                 let forms = match main.subject.kind() {
-                    Kind::Person => return None,
-                    Kind::Animal => [
-                        format!("{the} has {colour} fur"),
-                        format!("its fur is {colour}"),
-                        format!("the fur of {the} is {colour}"),
-                        format!("{the} is {colour}"),
-                    ],
+                    Kind::Person if main.outfit.is_some() => return None,
+                    Kind::Person => {
+                        let part = if main.subject == Subject::Robot { "body" } else { "suit" };
+                        [
+                            format!("{the} is {colour}"),
+                            format!("{the} has {} {part}", with_article(colour.name())),
+                            format!("the {part} of {the} is {colour}"),
+                            format!("the colour of {the} is {colour}"),
+                            format!("{the} is all {colour}"),
+                            format!("{the} is {colour} in colour"),
+                        ]
+                    }
+                    Kind::Animal => {
+                        let fur = if main.subject == Subject::Bird { "feathers" } else { "fur" };
+                        let is = if main.subject == Subject::Bird { "are" } else { "is" };
+                        [
+                            format!("{the} has {colour} {fur}"),
+                            format!("its {fur} {is} {colour}"),
+                            format!("the {fur} of {the} {is} {colour}"),
+                            format!("{the} is {colour}"),
+                            format!("{the} is {colour} in colour"),
+                            format!("the colour of {the} is {colour}"),
+                        ]
+                    }
                     Kind::Vehicle => [
                         format!("{the} is {colour}"),
                         format!("{the} is painted {colour}"),
                         format!("{the} has {colour} paint"),
                         format!("the body of {the} is {colour}"),
+                        format!("the colour of {the} is {colour}"),
+                        format!("{the} is {colour} in colour"),
                     ],
                     Kind::Thing => [
                         format!("{the} is {colour}"),
                         format!("its colour is {colour}"),
                         format!("the colour of {the} is {colour}"),
                         format!("{the} has {} colour", with_article(colour.name())),
+                        format!("{the} is {colour} in colour"),
+                        format!("{the} is all {colour}"),
                     ],
                 };
                 member_slots(stated, 0).colour = Some(colour);
-                random.pick_of(&forms)
+                self.one_of(random, &forms)
             }
             Topic::Material => {
-                if main.subject.kind() != Kind::Thing {
+                if main.subject.kind() != Kind::Thing || main.subject == Subject::Glass {
                     return None;
                 }
                 member_slots(stated, 0).material = Some(main.material);
-                random.pick_of(&match main.material {
-                    Material::Matte => {
-                        ["is matte", "has a matte surface", "looks matte", "is plain and matte"]
-                            .map(|end| format!("{the} {end}"))
-                    }
-                    Material::Metal => {
-                        ["is metal", "is made of metal", "has a metal surface", "is shiny metal"]
-                            .map(|end| format!("{the} {end}"))
-                    }
-                })
+                let ends = match main.material {
+                    Material::Matte => [
+                        "is matte",
+                        "has a matte surface",
+                        "looks matte",
+                        "is plain and matte",
+                        "has a plain surface",
+                        "is plain",
+                    ],
+                    Material::Metal => [
+                        "is metal",
+                        "is made of metal",
+                        "has a metal surface",
+                        "is shiny metal",
+                        "looks metallic",
+                        "is of shiny metal",
+                    ],
+                    Material::Glass => [
+                        "is made of glass",
+                        "is of glass",
+                        "is transparent",
+                        "looks transparent",
+                        "has a glass surface",
+                        "is of transparent glass",
+                    ],
+                };
+                self.one_of(random, &ends.map(|end| format!("{the} {end}")))
             }
             Topic::Size => {
                 if main.subject.kind() != Kind::Thing {
@@ -355,80 +435,64 @@ impl Speaker<'_> {
                 }
                 let size = main.size;
                 member_slots(stated, 0).size = Some(size);
-                random.pick_of(&[
-                    format!("{the} is of {size} size"),
-                    format!("its size is {size}"),
-                    format!("the size of {the} is {size}"),
-                    format!("{the} has {} size", with_article(size.name())),
-                ])
+                self.one_of(
+                    random,
+                    &[
+                        format!("{the} is of {size} size"),
+                        format!("its size is {size}"),
+                        format!("the size of {the} is {size}"),
+                        format!("{the} has {} size", with_article(size.name())),
+                        format!("{the} is {} in size", size_word(size)),
+                        format!("in size, {the} is {}", size_word(size)),
+                    ],
+                )
             }
             Topic::Setting => {
                 stated.place = Some(self.shot.place);
-                random.pick_text(match self.shot.place {
-                    Place::NeonStreet => &[
-                        "glowing neon signs line the street",
-                        "neon signs glow above the street",
-                        "the street is lined with neon signs",
-                        "neon signs light up the street",
-                    ],
-                    Place::Park => &[
-                        "trees and grass fill the park",
-                        "there are trees in the park",
-                        "the park is full of trees",
-                        "trees line the park",
-                    ],
-                    Place::Tabletop => &[
-                        "the scene is set on a table",
-                        "everything is on a tabletop",
-                        "the table is the stage",
-                        "the scene is a model on a table",
-                    ],
-                })
+                self.one(random, words::setting(self.shot.place))
             }
             Topic::Ground => self.ground(random, stated),
             Topic::Facing => self.facing(random, stated)?,
             Topic::Lane => {
                 let lane = self.shot.roles[0].lane;
                 member_slots(stated, 0).lane = Some(lane);
-                lane_sentence(pronoun(main.subject), lane, random)
+                lane_sentence(self.mix, pronoun(main.subject), lane, random)
             }
             Topic::SecondLane => {
                 let role = self.shot.roles.get(1)?;
+                let subject = self.script.cast[role.member].subject;
                 let slots = member_slots(stated, 1);
                 slots.lane = Some(role.lane);
-                slots.subject = Some(self.script.cast[role.member].subject);
-                lane_sentence(
-                    &format!("the {}", self.script.cast[role.member].subject),
-                    role.lane,
-                    random,
-                )
+                slots.subject = Some(subject);
+                lane_sentence(self.mix, &format!("the {subject}"), role.lane, random)
             }
             Topic::Weather => {
-                if self.shot.place == Place::Tabletop {
+                if !self.shot.place.is_open() {
                     return None;
                 }
                 stated.weather = Some(self.shot.weather);
-                match self.shot.weather {
-                    Weather::Clear => random.pick_text(&[
-                        "the sky is clear",
-                        "the weather is clear",
-                        "there is a clear sky",
-                        "the air is clear",
-                    ]),
-                }
+                self.one(random, words::weather(self.shot.weather))
             }
             Topic::Extras => self.extras(random, stated)?,
             Topic::Framing => {
                 let framing = self.shot.framing;
                 stated.framing = Some(framing);
                 stated.angle = Some(self.shot.angle);
-                let angle = self.shot.angle;
-                random.pick_of(&[
-                    format!("this is a {framing} shot at {angle}"),
-                    format!("the shot is {framing}, at {angle}"),
-                    format!("a {framing} shot at {angle}"),
-                    format!("the framing is {framing}, seen at {angle}"),
-                ])
+                let angle = match self.shot.angle {
+                    Angle::EyeLevel => self.shot.angle.name().to_owned(),
+                    Angle::Low | Angle::High => with_article(self.shot.angle.name()),
+                };
+                self.one_of(
+                    random,
+                    &[
+                        format!("this is a {framing} shot at {angle}"),
+                        format!("the shot is {framing}, at {angle}"),
+                        format!("a {framing} shot at {angle}"),
+                        format!("the framing is {framing}, seen at {angle}"),
+                        format!("it is a {framing} shot at {angle}"),
+                        format!("the framing is {framing}, at {angle}"),
+                    ],
+                )
             }
             Topic::Camera => self.camera(random, stated),
         };
@@ -452,6 +516,9 @@ impl Speaker<'_> {
     fn second(&self, random: &mut Random, stated: &mut PartialScript) -> Option<String> {
         let role = self.shot.roles.get(1)?;
         let main = self.script.cast[self.shot.roles[0].member].subject;
+        if self.shot.roles[0].relation == Relation::Holds {
+            return Some(self.holding(random, stated));
+        }
         let np = self.noun_phrase(1, random, stated);
         let whom = if random.chance(0.5) {
             object_pronoun(main).to_owned()
@@ -461,9 +528,21 @@ impl Speaker<'_> {
         let beside = match role.relation {
             Relation::Beside => {
                 member_slots(stated, 1).relation = Some(Relation::Beside);
-                format!("{} {whom}", random.pick(&["beside", "next to"]))
+                let forms: &[&str] = match self.mix {
+                    Mix::First => &["beside", "next to"],
+                    Mix::Whole => &["beside", "next to", "near"],
+                };
+                format!("{} {whom}", random.pick(forms))
             }
-            Relation::Alone => String::new(),
+            Relation::Behind => {
+                member_slots(stated, 1).relation = Some(Relation::Behind);
+                format!("behind {whom}")
+            }
+            Relation::Follows | Relation::Chases | Relation::Meets => {
+                member_slots(stated, 1).relation = Some(role.relation);
+                return Some(self.relating(role.relation, &np, &whom, random, stated));
+            }
+            Relation::Alone | Relation::Holds => String::new(),
         };
         let verb = if random.chance(0.5) {
             self.verb(1, random, stated)
@@ -477,26 +556,88 @@ impl Speaker<'_> {
         })
     }
 
+    /// "a white dog follows her"
+    fn relating(
+        &self,
+        relation: Relation,
+        np: &str,
+        whom: &str,
+        random: &mut Random,
+        stated: &mut PartialScript,
+    ) -> String {
+        let collides = self.shot.roles[1].action == Action::Collide;
+        if relation == Relation::Meets && collides {
+            member_slots(stated, 1).action = Some(Action::Collide);
+        }
+        let forms: &[&str] = match relation {
+            Relation::Follows => &["follows", "is following", "goes after"],
+            Relation::Chases => &["chases", "is chasing", "runs after"],
+            _ if collides => &["collides with", "is colliding with", "crashes into"],
+            _ => &["meets", "is meeting", "encounters"],
+        };
+        format!("{np} {} {whom}", random.pick(forms))
+    }
+
+    /// "she holds a red ball"
+    fn holding(&self, random: &mut Random, stated: &mut PartialScript) -> String {
+        let main = self.script.cast[self.shot.roles[0].member].subject;
+        member_slots(stated, 0).relation = Some(Relation::Holds);
+        member_slots(stated, 0).subject = Some(main);
+        let np = self.noun_phrase(1, random, stated);
+        let verb = random.pick(&["holds", "is holding", "carries", "is carrying"]);
+        let who = if random.chance(0.5) { pronoun(main).to_owned() } else { format!("the {main}") };
+        format!("{who} {verb} {np}")
+    }
+
+    fn expression(&self, random: &mut Random, stated: &mut PartialScript) -> Option<String> {
+        let role = &self.shot.roles[0];
+        let subject = self.script.cast[role.member].subject;
+        if self.mix == Mix::First || subject.kind() != Kind::Person {
+            return None;
+        }
+        let face: Expression = role.expression;
+        member_slots(stated, 0).expression = Some(face);
+        let (she, her) = (pronoun(subject), possessive(subject));
+        Some(self.one_of(
+            random,
+            &[
+                format!("{she} looks {face}"),
+                format!("{she} is {face}"),
+                format!("{her} face is {face}"),
+                format!("the {subject} looks {face}"),
+                format!("the face of the {subject} is {face}"),
+                format!("{she} has {} face", with_article(face.name())),
+            ],
+        ))
+    }
+
     fn ground(&self, random: &mut Random, stated: &mut PartialScript) -> String {
         stated.ground = Some(self.shot.ground);
         let noun = if self.shot.place == Place::Tabletop { "table" } else { "ground" };
         if noun == "table" {
             stated.place = Some(Place::Tabletop);
         }
-        random.pick_of(&match self.shot.ground {
-            Ground::Wet => [
-                format!("the {noun} is wet"),
-                format!("the {noun} is wet and reflective"),
-                format!("the wet {noun} reflects the scene"),
-                format!("the {noun} is damp and reflective"),
-            ],
-            Ground::Dry => [
-                format!("the {noun} is dry"),
-                format!("the {noun} looks dry"),
-                format!("the {noun} has stayed dry"),
-                format!("the dry {noun} does not shine"),
-            ],
-        })
+        self.one_of(
+            random,
+            &match self.shot.ground {
+                Ground::Wet => [
+                    format!("the {noun} is wet"),
+                    format!("the {noun} is wet and reflective"),
+                    format!("the wet {noun} reflects the scene"),
+                    format!("the {noun} is damp and reflective"),
+                    format!("the {noun} is damp"),
+                    format!("the wet {noun} mirrors the scene"),
+                ],
+                Ground::Dry => [
+                    format!("the {noun} is dry"),
+                    format!("the {noun} looks dry"),
+                    format!("the {noun} has stayed dry"),
+                    format!("the dry {noun} does not shine"),
+                    format!("the {noun} is dry all around"),
+                    format!("the {noun} stays dry"),
+                ],
+            },
+        )
     }
 
     fn facing(&self, random: &mut Random, stated: &mut PartialScript) -> Option<String> {
@@ -513,49 +654,71 @@ impl Speaker<'_> {
             Facing::Toward => "toward the camera",
             Facing::Away => "away from the camera",
         };
-        Some(random.pick_of(&if role.action.travels() {
-            [
-                format!("{she} moves {to}"),
-                format!("{she} heads {to}"),
-                format!("{she} goes {to}"),
-                format!("{she} is moving {to}"),
-            ]
-        } else {
-            [
-                format!("{she} faces {to}"),
-                format!("{she} looks {to}"),
-                format!("{she} is facing {to}"),
-                format!("{she} is looking {to}"),
-            ]
-        }))
+        Some(self.one_of(
+            random,
+            &if role.action.travels() {
+                [
+                    format!("{she} moves {to}"),
+                    format!("{she} heads {to}"),
+                    format!("{she} goes {to}"),
+                    format!("{she} is moving {to}"),
+                    format!("{she} is heading {to}"),
+                    format!("{she} is going {to}"),
+                ]
+            } else {
+                [
+                    format!("{she} faces {to}"),
+                    format!("{she} looks {to}"),
+                    format!("{she} is facing {to}"),
+                    format!("{she} is looking {to}"),
+                    format!("{she} is seen facing {to}"),
+                    format!("{she} is turned {to}"),
+                ]
+            },
+        ))
     }
 
     fn extras(&self, random: &mut Random, stated: &mut PartialScript) -> Option<String> {
-        if self.shot.place == Place::Tabletop {
+        if !self.shot.place.is_open() {
             return None;
         }
         stated.extras = Some(self.shot.extras);
         let n = ["no", "one", "two", "three", "four", "five", "six"]
             [usize::try_from(self.shot.extras).ok()?];
         Some(match self.shot.extras {
-            0 => random.pick_text(&[
-                "no other people are around",
-                "there are no other people",
-                "there are no people in the background",
-                "no pedestrians pass by",
-            ]),
-            1 => random.pick_text(&[
-                "one pedestrian walks in the background",
-                "in the background, one pedestrian walks by",
-                "one pedestrian passes in the background",
-                "in the background, one pedestrian passes by",
-            ]),
-            _ => random.pick_of(&[
-                format!("{n} people walk in the background"),
-                format!("{n} pedestrians pass in the background"),
-                format!("in the background, {n} people walk by"),
-                format!("in the background, {n} pedestrians pass by"),
-            ]),
+            0 => self.one(
+                random,
+                &[
+                    "no other people are around",
+                    "there are no other people",
+                    "there are no people in the background",
+                    "no pedestrians pass by",
+                    "there are no pedestrians",
+                    "no people are in the background",
+                ],
+            ),
+            1 => self.one(
+                random,
+                &[
+                    "one pedestrian walks in the background",
+                    "in the background, one pedestrian walks by",
+                    "one pedestrian passes in the background",
+                    "in the background, one pedestrian passes by",
+                    "there is one pedestrian in the background",
+                    "one pedestrian walks by",
+                ],
+            ),
+            _ => self.one_of(
+                random,
+                &[
+                    format!("{n} people walk in the background"),
+                    format!("{n} pedestrians pass in the background"),
+                    format!("in the background, {n} people walk by"),
+                    format!("in the background, {n} pedestrians pass by"),
+                    format!("there are {n} people in the background"),
+                    format!("{n} pedestrians walk by"),
+                ],
+            ),
         })
     }
 
@@ -563,44 +726,110 @@ impl Speaker<'_> {
         stated.camera = Some(self.shot.camera);
         let main = self.script.cast[self.shot.roles[0].member].subject;
         match self.shot.camera {
-            CameraMove::Static => random.pick_text(&[
-                "the camera is static",
-                "the camera does not move",
-                "the camera stays still",
-                "the shot is static",
-            ]),
-            CameraMove::PanLeft => random.pick_text(&[
-                "the camera pans left",
-                "the camera pans to the left",
-                "the camera slowly pans left",
-                "the view pans to the left",
-            ]),
-            CameraMove::PanRight => random.pick_text(&[
-                "the camera pans right",
-                "the camera pans to the right",
-                "the camera slowly pans right",
-                "the view pans to the right",
-            ]),
-            CameraMove::DollyIn => random.pick_text(&[
-                "the camera dollies in",
-                "the camera moves in",
-                "the camera moves closer",
-                "the camera pushes in",
-            ]),
-            CameraMove::DollyOut => random.pick_text(&[
-                "the camera dollies out",
-                "the camera moves out",
-                "the camera moves back",
-                "the camera pulls back",
-            ]),
+            CameraMove::Static => self.one(
+                random,
+                &[
+                    "the camera is static",
+                    "the camera does not move",
+                    "the camera stays still",
+                    "the shot is static",
+                    "the camera is still",
+                    "the camera remains static",
+                ],
+            ),
+            CameraMove::PanLeft => self.one(
+                random,
+                &[
+                    "the camera pans left",
+                    "the camera pans to the left",
+                    "the camera slowly pans left",
+                    "the view pans to the left",
+                    "the camera is panning left",
+                    "the camera is panning to the left",
+                ],
+            ),
+            CameraMove::PanRight => self.one(
+                random,
+                &[
+                    "the camera pans right",
+                    "the camera pans to the right",
+                    "the camera slowly pans right",
+                    "the view pans to the right",
+                    "the camera is panning right",
+                    "the camera is panning to the right",
+                ],
+            ),
+            CameraMove::DollyIn => self.one(
+                random,
+                &[
+                    "the camera dollies in",
+                    "the camera moves in",
+                    "the camera moves closer",
+                    "the camera pushes in",
+                    "the camera is dollying in",
+                    "the camera zooms in",
+                ],
+            ),
+            CameraMove::DollyOut => self.one(
+                random,
+                &[
+                    "the camera dollies out",
+                    "the camera moves out",
+                    "the camera moves back",
+                    "the camera pulls back",
+                    "the camera is pulling back",
+                    "the camera zooms out",
+                ],
+            ),
+            CameraMove::Orbit => {
+                let her = object_pronoun(main);
+                self.one_of(
+                    random,
+                    &[
+                        format!("the camera orbits {her}"),
+                        format!("the camera orbits the {main}"),
+                        format!("the camera orbits around the {main}"),
+                        format!("the camera circles the {main}"),
+                        format!("the camera circles around {her}"),
+                        format!("the camera is orbiting {her}"),
+                    ],
+                )
+            }
+            CameraMove::CraneUp => self.one(
+                random,
+                &[
+                    "the camera cranes up",
+                    "the camera rises up",
+                    "the camera moves up",
+                    "the camera is craning up",
+                    "the camera slowly rises up",
+                    "the view rises up",
+                ],
+            ),
+            CameraMove::Handheld => self.one(
+                random,
+                &[
+                    "the camera is handheld",
+                    "the shot is handheld",
+                    "this is a handheld shot",
+                    "the view is handheld",
+                    "the camera is shaky",
+                    "it is a handheld shot",
+                ],
+            ),
             CameraMove::Follow => {
                 let her = object_pronoun(main);
-                random.pick_of(&[
-                    format!("the camera follows {her}"),
-                    format!("the camera follows the {main}"),
-                    format!("the camera tracks the {main}"),
-                    format!("the camera is following {her}"),
-                ])
+                self.one_of(
+                    random,
+                    &[
+                        format!("the camera follows {her}"),
+                        format!("the camera follows the {main}"),
+                        format!("the camera tracks the {main}"),
+                        format!("the camera is following {her}"),
+                        format!("the camera tracks {her}"),
+                        format!("the camera is tracking the {main}"),
+                    ],
+                )
             }
         }
     }
@@ -623,7 +852,18 @@ impl Speaker<'_> {
         }
         let after = |end: &str| format!("{} {end}", with_article(noun.name()));
         let form = random.weighted(&[(0, 0.6), (1, 0.15), (2, 0.15), (3, 0.1)]);
+        let suit = match noun {
+            Subject::Robot => "body",
+            _ => "suit",
+        };
         match (form, noun.kind()) {
+            (1, Kind::Person) => after(&format!("with {} {suit}", with_article(colour.name()))),
+            (2, Kind::Person) => after(&format!("that is {colour}")),
+            (3, Kind::Person) => after(&format!("of {colour} colour")),
+            (1, Kind::Animal) if noun == Subject::Bird => after(&format!("with {colour} feathers")),
+            (3, Kind::Animal) if noun == Subject::Bird => {
+                with_article(&format!("feathered {colour} {noun}"))
+            }
             (1, Kind::Animal) => after(&format!("with {colour} fur")),
             (1, Kind::Vehicle) => after(&format!("painted {colour}")),
             (2, Kind::Animal | Kind::Vehicle) => after(&format!("that is {colour}")),
@@ -636,12 +876,14 @@ impl Speaker<'_> {
                 } else {
                     String::new()
                 };
-                let material = if member.material != Material::Matte && random.chance(0.8) {
-                    slots.material = Some(member.material);
-                    format!("{} ", member.material)
-                } else {
-                    String::new()
-                };
+                let of_glass = noun == Subject::Glass;
+                let material =
+                    if member.material != Material::Matte && !of_glass && random.chance(0.8) {
+                        slots.material = Some(member.material);
+                        format!("{} ", member.material)
+                    } else {
+                        String::new()
+                    };
                 match form {
                     1 => format!(
                         "{} that is {colour}",
@@ -676,47 +918,17 @@ impl Speaker<'_> {
     fn place(&self, behind_verb: bool, random: &mut Random, stated: &mut PartialScript) -> String {
         stated.place = Some(self.shot.place);
         let moving = behind_verb && self.shot.roles[0].action.travels();
-        random.pick_text(match (self.shot.place, moving) {
-            (Place::NeonStreet, true) => &[
-                "down a neon street",
-                "along a neon street",
-                "through a neon street",
-                "down the neon street",
-            ],
-            (Place::NeonStreet, false) => &[
-                "in a neon street",
-                "on a neon street",
-                "in the neon street",
-                "in a street of neon signs",
-            ],
-            (Place::Park, true) => &[
-                "through a park",
-                "across a park",
-                "through the park",
-                "through a park with trees",
-            ],
-            (Place::Park, false) => {
-                &["in a park", "in the park", "on the grass of a park", "in a park with trees"]
-            }
-            (Place::Tabletop, true) => {
-                &["across a tabletop", "over a tabletop", "across a table", "along a tabletop"]
-            }
-            (Place::Tabletop, false) => {
-                &["on a tabletop", "on a table", "on the tabletop", "on top of a table"]
-            }
-        })
+        self.one(random, words::place(self.shot.place, moving))
     }
 
     fn light(&self, random: &mut Random, stated: &mut PartialScript) -> String {
         stated.light = Some(self.shot.light);
-        random.pick_text(match self.shot.light {
-            Light::Day => &["by day", "during the day", "in daylight", "in the daytime"],
-            Light::Night => &["at night", "at night", "by night", "during the night"],
-        })
+        self.one(random, words::light(self.shot.light))
     }
 }
 
 fn clothes(
+    mix: Mix,
     outfit: &Outfit,
     subject: Subject,
     random: &mut Random,
@@ -752,26 +964,41 @@ fn clothes(
     let listed =
         if rest.is_empty() { last.clone() } else { format!("{} and {last}", rest.join(", ")) };
     let (she, her) = (pronoun(subject), possessive(subject));
-    Some(random.pick_of(&[
+    let forms = [
         format!("{she} wears {listed}"),
         format!("{she} is wearing {listed}"),
         format!("{she} also wears {listed}"),
         format!("{her} outfit has {listed}"),
-    ]))
+        format!("{she} has {listed} on"),
+        format!("{her} clothes are {listed}"),
+    ];
+    Some(one_of(mix, random, &forms).clone())
 }
 
-fn lane_sentence(who: &str, lane: Lane, random: &mut Random) -> String {
+fn lane_sentence(mix: Mix, who: &str, lane: Lane, random: &mut Random) -> String {
     let at = match lane {
         Lane::Left => "on the left",
         Lane::Centre => "in the middle",
         Lane::Right => "on the right",
     };
-    random.pick_of(&[
+    let forms = [
         format!("{who} is {at} of the frame"),
         format!("{who} is {at}"),
         format!("{who} is seen {at}"),
         format!("{who} is {at} of the picture"),
-    ])
+        format!("{who} is {at} of the image"),
+        format!("{who} appears {at}"),
+    ];
+    one_of(mix, random, &forms).clone()
+}
+
+/// "medium in size" would be a framing.
+const fn size_word(size: Size) -> &'static str {
+    match size {
+        Size::Small => "small",
+        Size::Medium => "medium-sized",
+        Size::Large => "large",
+    }
 }
 
 /// States what every noun phrase says: the subject and its main colour.
@@ -810,13 +1037,18 @@ fn member_slots(stated: &mut PartialScript, role: usize) -> &mut PartialMember {
 }
 
 fn third_person(action: Action) -> String {
-    format!("{}s", action.name())
+    match action {
+        Action::Fly => "flies".to_owned(),
+        _ => format!("{}s", action.name()),
+    }
 }
 
 /// The -ing form of a verb of the vocabulary.
 pub(crate) fn participle(verb: &str) -> String {
-    const DOUBLED: [&str; 11] =
-        ["run", "sit", "jog", "hop", "skip", "slip", "drop", "spin", "stop", "trot", "pan"];
+    const DOUBLED: [&str; 13] = [
+        "run", "sit", "jog", "hop", "skip", "slip", "drop", "spin", "stop", "trot", "pan", "flap",
+        "tip",
+    ];
     match verb.strip_suffix('e') {
         _ if DOUBLED.contains(&verb) => format!("{verb}{}ing", &verb[verb.len() - 1..]),
         Some(stem) => format!("{stem}ing"),
@@ -828,7 +1060,10 @@ const fn pronoun(subject: Subject) -> &'static str {
     match subject {
         Subject::Woman => "she",
         Subject::Man => "he",
-        Subject::Dog | Subject::Car | Subject::Ball | Subject::Box => "it",
+        Subject::Child => "the child",
+        Subject::Astronaut => "the astronaut",
+        Subject::Robot => "the robot",
+        _ => "it",
     }
 }
 
@@ -836,7 +1071,10 @@ const fn object_pronoun(subject: Subject) -> &'static str {
     match subject {
         Subject::Woman => "her",
         Subject::Man => "him",
-        Subject::Dog | Subject::Car | Subject::Ball | Subject::Box => "it",
+        Subject::Child => "the child",
+        Subject::Astronaut => "the astronaut",
+        Subject::Robot => "the robot",
+        _ => "it",
     }
 }
 
@@ -844,7 +1082,10 @@ const fn possessive(subject: Subject) -> &'static str {
     match subject {
         Subject::Woman => "her",
         Subject::Man => "his",
-        Subject::Dog | Subject::Car | Subject::Ball | Subject::Box => "its",
+        Subject::Child => "the child's",
+        Subject::Astronaut => "the astronaut's",
+        Subject::Robot => "the robot's",
+        _ => "its",
     }
 }
 
@@ -861,14 +1102,13 @@ fn sentence(text: &str) -> String {
         .map_or_else(String::new, |first| format!("{}{}.", first.to_uppercase(), chars.as_str()))
 }
 
-impl Random {
-    fn pick_text(&mut self, forms: &[&str]) -> String {
-        forms[self.below(forms.len())].to_owned()
-    }
-
-    fn pick_of(&mut self, forms: &[String]) -> String {
-        forms[self.below(forms.len())].clone()
-    }
+/// One of the surface forms that a mix has.
+fn one_of<'a, T>(mix: Mix, random: &mut Random, forms: &'a [T]) -> &'a T {
+    let n = match mix {
+        Mix::First => forms.len().min(FIRST_FORMS),
+        Mix::Whole => forms.len(),
+    };
+    &forms[random.below(n)]
 }
 
 #[cfg(test)]

@@ -12,10 +12,10 @@ use crate::sample::{ClipForm, Split, draw};
 use crate::script::{MAX_CAST, MAX_EXTRAS, Script};
 use crate::slots::{PartialMember, PartialScript};
 use crate::vocabulary::{
-    Action, Angle, Bottom, CameraMove, Colour, Facing, Footwear, Framing, Ground, Hair, Item, Kind,
-    Light, Material, Place, Relation, Size, Subject, Term, Top, Weather,
+    Action, Angle, Bottom, CameraMove, Colour, Expression, Facing, Footwear, Framing, Ground, Hair,
+    Item, Kind, Light, Material, Mix, Place, Relation, Size, Subject, Term, Top, Weather,
 };
-use lexicon::{Definite, Gender, Meaning, Sure, Token, VerbForm};
+use lexicon::{Definite, Gender, Lexicon, Meaning, Sure, Token, VerbForm};
 
 /// What the fallback answers for a word that the lexicon lacks.
 #[derive(Clone, Debug, PartialEq)]
@@ -48,12 +48,15 @@ pub struct Grounding {
     pub guessed: Vec<Guess>,
     /// Statements that are understood and cannot be drawn, as sentences for the user.
     pub impossible: Vec<String>,
+    /// The vocabulary that it was read with.
+    #[serde(skip)]
+    pub mix: Mix,
 }
 
 impl Grounding {
     /// Fills the empty slots from the training prior; stated slots stay as they are.
     pub fn realise(&self, seed: u64, form: ClipForm) -> Script {
-        draw(seed, Split::Train, form, &self.slots)
+        draw(self.mix, seed, Split::Train, form, &self.slots)
     }
 
     /// Whether the text states nothing.
@@ -62,26 +65,50 @@ impl Grounding {
     }
 }
 
-/// The vocabulary's names that a fallback may answer, each with its slot.
+/// The names of [`Mix::First`] that a fallback may answer, each with its slot.
 pub fn known_names() -> Vec<(&'static str, &'static str)> {
-    fn of<T: Term>() -> impl Iterator<Item = (&'static str, &'static str)> {
-        T::ALL.iter().map(|term| (term.name(), T::SLOT))
-    }
-    let garments = of::<Top>().chain(of::<Bottom>()).chain(of::<Footwear>()).chain(of::<Item>());
-    let looks = of::<Subject>().chain(of::<Colour>()).chain(garments).chain(of::<Action>());
-    looks.chain(of::<Place>()).chain(of::<Light>()).chain(of::<Ground>()).collect()
+    known_names_of(Mix::First)
 }
 
-/// Reads `text`; `nearest` may name a known word for one that the lexicon lacks.
+/// The vocabulary's names that a fallback may answer, each with its slot.
+pub fn known_names_of(mix: Mix) -> Vec<(&'static str, &'static str)> {
+    fn of<T: Term>(mix: Mix) -> impl Iterator<Item = (&'static str, &'static str)> {
+        T::of(mix).iter().map(|term| (term.name(), T::SLOT))
+    }
+    let garments =
+        of::<Top>(mix).chain(of::<Bottom>(mix)).chain(of::<Footwear>(mix)).chain(of::<Item>(mix));
+    let looks = of::<Subject>(mix).chain(of::<Colour>(mix)).chain(garments);
+    let all = looks
+        .chain(of::<Action>(mix))
+        .chain(of::<Place>(mix))
+        .chain(of::<Light>(mix))
+        .chain(of::<Ground>(mix));
+    match mix {
+        Mix::First => all.collect(),
+        Mix::Whole => all.chain(of::<Weather>(mix)).chain(of::<Expression>(mix)).collect(),
+    }
+}
+
+/// Reads `text` with the vocabulary of [`Mix::First`]; `nearest` may name a known word for one that the lexicon lacks.
 pub fn ground(text: &str, nearest: &mut dyn FnMut(&str) -> Option<NearestWord>) -> Grounding {
-    let mut grounding = Grounding::default();
+    ground_in(Mix::First, text, nearest)
+}
+
+/// Reads `text` with a vocabulary; `nearest` may name a known word for one that the lexicon lacks.
+pub fn ground_in(
+    mix: Mix,
+    text: &str,
+    nearest: &mut dyn FnMut(&str) -> Option<NearestWord>,
+) -> Grounding {
+    let lexicon = Lexicon::of(mix);
+    let mut grounding = Grounding { mix, ..Grounding::default() };
     let mut meanings = Vec::new();
-    for token in lexicon::tokens(text) {
+    for token in lexicon.tokens(text) {
         match token {
             Token::Known(meaning) => meanings.push(meaning),
             Token::Unknown(word) => {
                 let guess = nearest(&word)
-                    .and_then(|near| lexicon::meaning(&near.name).map(|meaning| (near, meaning)));
+                    .and_then(|near| lexicon.meaning(&near.name).map(|meaning| (near, meaning)));
                 match guess {
                     Some((NearestWord { name, similarity }, meaning)) => {
                         meanings.push(meaning);
@@ -132,6 +159,7 @@ struct Waiting {
     size: Option<Size>,
     material: Option<Material>,
     hair: Option<Hair>,
+    expression: Option<Expression>,
     action: Option<Action>,
     number: Option<u32>,
     article: Option<Definite>,
@@ -144,6 +172,16 @@ impl Waiting {
     }
 }
 
+/// A relation whose ends are not yet known.
+#[derive(Clone, Copy, Debug)]
+struct Relating {
+    relation: Relation,
+    /// Who stands in it.
+    holder: Option<usize>,
+    /// To whom.
+    target: Option<usize>,
+}
+
 #[derive(Debug, Default)]
 struct Reader {
     grounding: Grounding,
@@ -152,6 +190,10 @@ struct Reader {
     waiting: Waiting,
     /// "beside" was read, and not yet whom.
     beside: bool,
+    /// A relation of the whole vocabulary was read, and not yet who stands in it, or to whom.
+    relating: Option<Relating>,
+    /// A place that something hints at.
+    hint: Option<Place>,
     /// "of" was read, and not yet whose.
     of: bool,
     /// "and" was read since the last noun.
@@ -201,6 +243,23 @@ impl Reader {
             }
             Meaning::Size(size) => self.waiting.size = Some(size),
             Meaning::Material(material) => self.waiting.material = Some(material),
+            Meaning::Glass => match next {
+                Some(Meaning::Subject(Subject::Ball | Subject::Box)) => {
+                    self.waiting.material = Some(Material::Glass);
+                }
+                _ => self.subject(Some(Subject::Glass), Kind::Thing),
+            },
+            Meaning::Expression(expression) => self.waiting.expression = Some(expression),
+            Meaning::CollidesWith(form) => {
+                self.action(Action::Collide, form);
+                self.begin_relation(Relation::Meets);
+            }
+            Meaning::Hint(place) => {
+                let waiting = std::mem::take(&mut self.waiting);
+                self.waiting.action = waiting.action;
+                self.hint = self.hint.or((!self.negated).then_some(place));
+                self.negated = false;
+            }
             Meaning::Medium => {
                 if self.filming || next == Some(Meaning::CameraNoun) {
                     self.state(|slots| &mut slots.framing, Framing::Medium);
@@ -257,16 +316,28 @@ impl Reader {
     /// Ends a sentence: the next one speaks of something else.
     fn end(&mut self) {
         self.flush();
-        let Waiting { colour, size, material, action, .. } = std::mem::take(&mut self.waiting);
-        let orphans = colour.is_some() || size.is_some() || material.is_some() || action.is_some();
+        let Waiting { colour, size, material, action, expression, .. } =
+            std::mem::take(&mut self.waiting);
+        let orphans = colour.is_some()
+            || size.is_some()
+            || material.is_some()
+            || action.is_some()
+            || expression.is_some();
         if orphans && self.grounding.slots.cast.is_empty() {
             // "Something red": the main subject is left open, its looks are not.
-            let member =
-                PartialMember { colour, size, material, action, ..PartialMember::default() };
+            let member = PartialMember {
+                colour,
+                size,
+                material,
+                action,
+                expression,
+                ..PartialMember::default()
+            };
             self.grounding.slots.cast.push(member);
         }
         let grounding = std::mem::take(&mut self.grounding);
-        *self = Self { grounding, people_action: self.people_action, ..Self::default() };
+        let (people_action, hint) = (self.people_action, self.hint);
+        *self = Self { grounding, people_action, hint, ..Self::default() };
     }
 
     /// Ends a negation that has met its noun.
@@ -322,6 +393,9 @@ impl Reader {
         | Noun::Item(idx, _)) = noun;
         if let (Some(hair), false) = (waiting.hair, self.negated) {
             self.member(idx).hair = Some(hair);
+        }
+        if let (Some(expression), false) = (waiting.expression, self.negated) {
+            self.member(idx).expression = Some(expression);
         }
         if let (Noun::Member(idx), false) = (noun, self.negated) {
             let member = self.member(idx);
@@ -412,6 +486,7 @@ impl Reader {
             if idx > 0 && self.beside {
                 self.member(idx).relation = Some(Relation::Beside);
             }
+            self.relate(idx);
             if let Some(action) = waiting.action {
                 self.act(idx, action);
             }
@@ -443,6 +518,9 @@ impl Reader {
                 }
                 self.beside = false;
             }
+            return;
+        }
+        if self.relate(idx) {
             return;
         }
         self.focus = Focus::Members(idx, idx);
@@ -506,6 +584,8 @@ impl Reader {
         let waiting = std::mem::take(&mut self.waiting);
         self.waiting.action = waiting.action;
         self.of = false;
+        // "Holds a bag" is worn.
+        self.relating = None;
         if self.negated {
             self.negation_used = true;
             if let Meaning::Item(item) = meaning {
@@ -601,12 +681,13 @@ impl Reader {
 
     /// States that member `idx` does `action`, or the nearest that it can do.
     fn act(&mut self, idx: usize, action: Action) {
+        let mix = self.grounding.mix;
         let member = self.member(idx);
         let done = match member.subject {
             None => Some(action),
-            Some(subject) if subject.actions().contains(&action) => Some(action),
+            Some(subject) if subject.actions(mix).contains(&action) => Some(action),
             Some(subject) => {
-                let instead = nearest_action(subject, action);
+                let instead = nearest_action(mix, subject, action);
                 let end =
                     instead.map_or_else(String::new, |instead| format!("; it will {instead}"));
                 self.note(format!("a {subject} cannot {action}{end}"));
@@ -626,12 +707,57 @@ impl Reader {
         }
         match relation {
             Relation::Beside => self.beside = true,
+            Relation::Follows | Relation::Chases if self.focus == Focus::Camera => {
+                if !std::mem::take(&mut self.negated) {
+                    self.state(|slots| &mut slots.camera, CameraMove::Follow);
+                }
+            }
+            Relation::Behind
+            | Relation::Follows
+            | Relation::Meets
+            | Relation::Chases
+            | Relation::Holds => self.begin_relation(relation),
             Relation::Alone => {
                 if let Some(idx) = self.current() {
                     self.member(idx).relation = Some(Relation::Alone);
                 }
             }
         }
+    }
+
+    /// Reads a relation: who was spoken of last stands in it, else who is named after its other end.
+    fn begin_relation(&mut self, relation: Relation) {
+        if std::mem::take(&mut self.negated) {
+            return;
+        }
+        let holder = match self.focus {
+            Focus::Members(_, last) => Some(last),
+            Focus::Nobody | Focus::Pedestrians | Focus::Camera => None,
+        };
+        self.relating = Some(Relating { relation, holder, target: None });
+    }
+
+    /// Member `idx` is spoken of: perhaps an end of a relation, or both are known now. Whether it was.
+    fn relate(&mut self, idx: usize) -> bool {
+        let Some(relating) = self.relating else { return false };
+        let (holder, target) = match (relating.holder, relating.target) {
+            (Some(holder), _) if holder == idx => return false,
+            (Some(holder), _) => (holder, idx),
+            (None, None) => {
+                self.relating = Some(Relating { target: Some(idx), ..relating });
+                return true;
+            }
+            (None, Some(target)) if target == idx => return true,
+            (None, Some(target)) => (idx, target),
+        };
+        self.relating = None;
+        let partner = usize::from(holder == 0);
+        if target == partner {
+            self.member(holder).relation = Some(relating.relation);
+        } else {
+            self.note("only relations to the main subject can be shown".to_owned());
+        }
+        true
     }
 
     fn set_facing(&mut self, facing: Facing) {
@@ -656,7 +782,7 @@ impl Reader {
             CameraMove::PanLeft => self.set_facing(Facing::Left),
             CameraMove::PanRight => self.set_facing(Facing::Right),
             CameraMove::Follow => self.note("who follows whom cannot be shown".to_owned()),
-            CameraMove::Static | CameraMove::DollyIn | CameraMove::DollyOut => {}
+            _ => {}
         }
     }
 
@@ -702,26 +828,43 @@ impl Reader {
     /// Settles statements that exclude each other, and orders the lists.
     fn finish(mut self) -> Grounding {
         let mut notes = Vec::new();
+        let mix = self.grounding.mix;
         let slots = &mut self.grounding.slots;
+        slots.place = slots.place.or(self.hint);
         if slots.cast.is_empty() && slots.extras.is_some_and(|n| n > 0) {
             // People are all that the text shows: one of them is the main subject.
             let (kind, action) = (Some(Kind::Person), self.people_action);
             slots.cast.push(PartialMember { kind, action, ..PartialMember::default() });
             slots.extras = slots.extras.map(|n| n - 1);
         }
-        if slots.place == Some(Place::Tabletop) && slots.extras.is_some_and(|n| n > 0) {
-            notes.push("a tabletop has no pedestrians".to_owned());
-            slots.extras = None;
+        if let Some(place) = slots.place.filter(|place| !place.is_open()) {
+            let the = if place == Place::Moon { "the moon" } else { "a tabletop" };
+            if slots.extras.is_some_and(|n| n > 0) {
+                notes.push(format!("{the} has no pedestrians"));
+                slots.extras = None;
+            }
+            if let Some(weather) = slots.weather.filter(|weather| *weather != Weather::Clear) {
+                notes.push(format!("{the} has no weather: `{weather}`"));
+                slots.weather = None;
+            }
+        }
+        if slots.weather == Some(Weather::Rain) && slots.ground == Some(Ground::Dry) {
+            notes.push("rain makes the ground wet".to_owned());
+            slots.ground = None;
         }
         slots.excluded.sort_unstable();
         slots.excluded.dedup();
         let cast: Vec<Option<Subject>> = slots.cast.iter().map(|member| member.subject).collect();
         slots.excluded.retain(|subject| !cast.contains(&Some(*subject)));
         for member in &mut slots.cast {
-            settle(member, &mut notes);
+            settle(mix, member, &mut notes);
         }
-        if let Some(main) = slots.cast.first_mut() {
-            main.relation = main.relation.filter(|relation| *relation == Relation::Alone);
+        match (mix, slots.cast.first_mut()) {
+            (Mix::First, Some(main)) => {
+                main.relation = main.relation.filter(|relation| *relation == Relation::Alone);
+            }
+            (Mix::Whole, Some(_)) => settle_whole(slots, &mut notes),
+            (_, None) => {}
         }
         for note in notes {
             self.note(note);
@@ -730,7 +873,7 @@ impl Reader {
     }
 }
 
-fn settle(member: &mut PartialMember, notes: &mut Vec<String>) {
+fn settle(mix: Mix, member: &mut PartialMember, notes: &mut Vec<String>) {
     member.items.sort_unstable();
     member.without.sort_unstable();
     member.without.dedup();
@@ -741,9 +884,8 @@ fn settle(member: &mut PartialMember, notes: &mut Vec<String>) {
             notes.push(format!("a {subject} has no size to choose: `{size}`"));
             member.size = None;
         }
-        if let Some(material) =
-            member.material.filter(|material| !thing && *material != Material::Matte)
-        {
+        let materials = subject.materials(mix);
+        if let Some(material) = member.material.filter(|material| !materials.contains(material)) {
             notes.push(format!("a {subject} has no material to choose: `{material}`"));
             member.material = None;
         }
@@ -753,9 +895,9 @@ fn settle(member: &mut PartialMember, notes: &mut Vec<String>) {
             notes.push(format!("a {subject} cannot wear: {bottom}"));
             member.bottom = None;
         }
-        if member.action.is_some_and(|action| !subject.actions().contains(&action)) {
+        if member.action.is_some_and(|action| !subject.actions(mix).contains(&action)) {
             notes.extend(member.action.map(|action| format!("a {subject} cannot {action}")));
-            member.action = member.action.and_then(|action| nearest_action(subject, action));
+            member.action = member.action.and_then(|action| nearest_action(mix, subject, action));
         }
     }
     if member.bottom.is_some_and(|(bottom, _)| bottom == Bottom::Dress)
@@ -797,18 +939,128 @@ const fn hair_of(colour: Colour) -> Option<Hair> {
     }
 }
 
+/// Settles what only the whole vocabulary can state: relations, collisions, faces, boats.
+fn settle_whole(slots: &mut PartialScript, notes: &mut Vec<String>) {
+    for member in &mut slots.cast {
+        if let (Some(subject), Some(expression)) = (member.subject, member.expression)
+            && subject.kind() != Kind::Person
+        {
+            notes.push(format!("a {subject} has no face to show: `{expression}`"));
+            member.expression = None;
+        }
+        if let Some(subject) = member.subject.filter(|_| member.is_clothed())
+            && !subject.is_clothed()
+        {
+            notes.push(format!("a {subject} wears no clothes"));
+            (member.top, member.bottom, member.footwear) = (None, None, None);
+            (member.hair, member.items, member.without) = (None, Vec::new(), Vec::new());
+        }
+    }
+    let afloat = slots.cast.iter().any(|member| member.subject == Some(Subject::Boat));
+    if let Some(place) = slots.place.filter(|place| afloat && *place != Place::Beach) {
+        notes.push(format!("a boat needs the sea, there is none in: {place}"));
+        slots.place = Some(Place::Beach);
+    }
+    let n_collide = slots.cast.iter().filter(|m| m.action == Some(Action::Collide)).count();
+    if n_collide > 0 && slots.cast.len() > 1 {
+        let able = |member: &PartialMember| {
+            member.subject.is_none_or(|s| s.actions(Mix::Whole).contains(&Action::Collide))
+                && member.action.is_none_or(|action| action == Action::Collide)
+        };
+        let [first, second, ..] = slots.cast.as_mut_slice() else { return };
+        if able(first) && able(second) {
+            for member in [first, second] {
+                (member.action, member.facing) = (Some(Action::Collide), member.facing);
+            }
+            slots.cast[0].relation = None;
+            slots.cast[1].relation = Some(Relation::Meets);
+        } else {
+            notes.push("only two things can collide".to_owned());
+            for member in &mut slots.cast {
+                member.action = member.action.filter(|action| *action != Action::Collide);
+                member.relation = member.relation.filter(|relation| *relation != Relation::Meets);
+            }
+        }
+    }
+    settle_relations(slots, notes);
+}
+
+/// Keeps the one relation of the first two members that can be shown.
+fn settle_relations(slots: &mut PartialScript, notes: &mut Vec<String>) {
+    let [main, others @ ..] = slots.cast.as_mut_slice() else { return };
+    for other in others.iter_mut().skip(1) {
+        let far = |relation: Relation| {
+            !matches!(relation, Relation::Alone | Relation::Beside | Relation::Behind)
+        };
+        if let Some(relation) = other.relation.filter(|relation| far(*relation)) {
+            notes.push(format!("only the first two can {relation}"));
+            other.relation = None;
+        }
+    }
+    let Some(second) = others.first_mut() else {
+        main.relation = main.relation.filter(|relation| *relation == Relation::Alone);
+        return;
+    };
+    if main.relation.is_some_and(|relation| relation != Relation::Alone) {
+        // Who is followed is not also beside.
+        second.relation = None;
+    }
+    for holder in [0, 1] {
+        let (who, whom) = if holder == 0 { (&*main, &*second) } else { (&*second, &*main) };
+        let Some(relation) = who.relation else { continue };
+        let kind_is =
+            |member: &PartialMember, kind: Kind| kind_of(member).is_none_or(|known| known == kind);
+        let moves = |member: &PartialMember| {
+            member.action.is_none_or(Action::travels)
+                && member.subject.is_none_or(|subject| {
+                    subject.actions(Mix::Whole).iter().any(|action| action.travels())
+                        && subject.kind() != Kind::Thing
+                })
+        };
+        let possible = match relation {
+            Relation::Holds => {
+                holder == 0
+                    && kind_is(who, Kind::Person)
+                    && kind_is(whom, Kind::Thing)
+                    && whom.action.is_none_or(|action| action == Action::Stand)
+            }
+            Relation::Follows | Relation::Chases => moves(who) && moves(whom),
+            _ => true,
+        };
+        if !possible {
+            notes.push(format!("this cannot be shown: {relation}"));
+            let who = if holder == 0 { &mut *main } else { &mut *second };
+            who.relation = None;
+        }
+    }
+    if second.relation.is_some_and(|relation| {
+        matches!(relation, Relation::Follows | Relation::Chases | Relation::Meets)
+    }) {
+        // Their direction follows from the relation.
+        second.facing = None;
+    }
+}
+
 /// The action of `subject` that looks most like `action`, which it does not have.
-fn nearest_action(subject: Subject, action: Action) -> Option<Action> {
+fn nearest_action(mix: Mix, subject: Subject, action: Action) -> Option<Action> {
     let instead = match (subject, action) {
         (Subject::Car, action) if action.travels() => Action::Drive,
+        (Subject::Boat, action) if action.travels() => Action::Sail,
+        (Subject::Balloon, Action::Land | Action::Stand) => Action::Float,
+        (Subject::Balloon, action) if action.travels() => Action::Float,
+        (Subject::Bird, Action::Stand | Action::Sit | Action::Fall) => Action::Land,
+        (Subject::Bird, _) => Action::Fly,
         (Subject::Ball, Action::Jump | Action::Fall) => Action::Bounce,
         (Subject::Ball, action) if action.travels() => Action::Roll,
+        (Subject::Glass, Action::Topple | Action::Slide | Action::Bounce | Action::Jump) => {
+            Action::Fall
+        }
         (Subject::Box, Action::Roll | Action::Jump | Action::Bounce) => Action::Fall,
         (Subject::Box, action) if action.travels() => Action::Slide,
         (Subject::Woman | Subject::Man, Action::Sit) => Action::Stand,
         _ => return None,
     };
-    subject.actions().contains(&instead).then_some(instead)
+    subject.actions(mix).contains(&instead).then_some(instead)
 }
 
 #[cfg(test)]

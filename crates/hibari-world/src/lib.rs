@@ -14,8 +14,11 @@ pub mod timeline;
 pub mod vocabulary;
 
 pub use clip::ClipRenderer;
-pub use grammar::{Caption, Detail, Sentence, caption_words, word_id, word_spans};
-pub use grounding::{Grounding, NearestWord, ground};
+pub use grammar::{
+    Caption, Detail, Sentence, caption_words, caption_words_of, word_id, word_spans,
+};
+pub use grounding::{Grounding, NearestWord, ground, ground_in};
 pub use sample::{ClipForm, Split};
 pub use script::{Attributes, Member, Outfit, Role, Script, ScriptError, Shot};
 pub use timeline::{EntityState, Timeline};
+pub use vocabulary::Mix;

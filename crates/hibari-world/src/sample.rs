@@ -3,12 +3,14 @@
 //! One function draws all scripts. Slots that a text states are kept, the others follow the prior, so a realised prompt
 //! lies in the training distribution.
 
+mod relations;
+
 use crate::random::Random;
 use crate::script::{MAX_CAST, Member, Outfit, Role, Script, Shot, VERSION};
 use crate::slots::{PartialMember, PartialScript};
 use crate::vocabulary::{
     Action, Angle, Bottom, CameraMove, Colour, Expression, Facing, Footwear, Framing, Ground, Hair,
-    Item, Kind, Lane, Light, Material, Place, Relation, Size, Subject, Term, Top, Weather,
+    Item, Kind, Lane, Light, Material, Mix, Place, Relation, Size, Subject, Term, Top, Weather,
 };
 
 /// Which scripts to draw.
@@ -63,6 +65,20 @@ pub const HELD_OUT: &[&[Fact]] = &[
     &[Fact::Action(Action::Wave), Fact::Place(Place::Park)],
     &[Fact::Subject(Subject::Ball), Fact::Light(Light::Night), Fact::Place(Place::Tabletop)],
     &[Fact::Subject(Subject::Car), Fact::Camera(CameraMove::PanLeft)],
+    &[Fact::Subject(Subject::Child), Fact::Colour(Colour::Green)],
+    &[Fact::Subject(Subject::Astronaut), Fact::Colour(Colour::Pink)],
+    &[Fact::Subject(Subject::Robot), Fact::Colour(Colour::Brown)],
+    &[Fact::Subject(Subject::Cat), Fact::Colour(Colour::Purple)],
+    &[Fact::Subject(Subject::Horse), Fact::Colour(Colour::Red)],
+    &[Fact::Subject(Subject::Mammoth), Fact::Colour(Colour::Blue)],
+    &[Fact::Subject(Subject::Bird), Fact::Colour(Colour::Grey)],
+    &[Fact::Subject(Subject::Boat), Fact::Colour(Colour::Yellow)],
+    &[Fact::Subject(Subject::Balloon), Fact::Colour(Colour::Black)],
+    &[Fact::Subject(Subject::Glass), Fact::Colour(Colour::Orange)],
+    &[Fact::Action(Action::Dance), Fact::Place(Place::Snowfield)],
+    &[Fact::Action(Action::Sit), Fact::Place(Place::Moon)],
+    &[Fact::Subject(Subject::Horse), Fact::Camera(CameraMove::Orbit)],
+    &[Fact::Subject(Subject::Robot), Fact::Place(Place::Desert), Fact::Light(Light::Sunset)],
 ];
 
 /// Share of scripts with a second subject.
@@ -75,9 +91,14 @@ const ITEM: f32 = 0.2;
 const MAX_ATTEMPTS: u32 = 1_000;
 
 impl Script {
-    /// Draws a script of one shot: the same one for the same arguments, on every machine.
+    /// Draws a script of one shot from [`Mix::First`]: the same one for the same arguments, on every machine.
     pub fn sample(seed: u64, split: Split, form: ClipForm) -> Self {
-        draw(seed, split, form, &PartialScript::default())
+        Self::sample_from(Mix::First, seed, split, form)
+    }
+
+    /// Draws a script of one shot from a mix: the same one for the same arguments, on every machine.
+    pub fn sample_from(mix: Mix, seed: u64, split: Split, form: ClipForm) -> Self {
+        draw(mix, seed, split, form, &PartialScript::default())
     }
 
     /// The first combination of [`HELD_OUT`] that occurs in the script.
@@ -102,69 +123,36 @@ impl Script {
 }
 
 /// Draws a script that keeps every stated slot. If they contradict the split, the split yields.
-pub(crate) fn draw(seed: u64, split: Split, form: ClipForm, stated: &PartialScript) -> Script {
-    let mut script = attempt(seed, 0, split, form, stated);
+pub(crate) fn draw(
+    mix: Mix,
+    seed: u64,
+    split: Split,
+    form: ClipForm,
+    stated: &PartialScript,
+) -> Script {
+    let mut script = attempt(mix, seed, 0, split, form, stated);
     // A held-out combination that is itself stated cannot be drawn away.
     let tries = if *stated == PartialScript::default() { MAX_ATTEMPTS } else { 32 };
     for n in 1..tries {
         if script.held_out().is_some() == (split == Split::Combinatorial) {
             break;
         }
-        script = attempt(seed, n, split, form, stated);
+        script = attempt(mix, seed, n, split, form, stated);
     }
     script
 }
 
 /// One draw; `n` numbers the redraws.
-fn attempt(seed: u64, n: u32, split: Split, form: ClipForm, stated: &PartialScript) -> Script {
-    let stream = |name: &str| Random::new(seed, &format!("script/{n}/{name}"));
-    // A tabletop has no pedestrians.
-    let peopled = stated.extras.is_some_and(|extras| extras > 0);
-    let places: &[Place] = if peopled { &[Place::NeonStreet, Place::Park] } else { Place::ALL };
-    let place = stated.place.unwrap_or_else(|| stream("place").pick(places));
-    let stated_cast = stated.cast.len().min(MAX_CAST);
-    let n_cast = match stated_cast {
-        0 | 1 => 1 + usize::from(stream("second").chance(SECOND_SUBJECT) && !is_closed(stated)),
-        more => more,
-    };
-    let mut cast: Vec<Member> = Vec::with_capacity(n_cast);
-    let mut roles: Vec<Role> = Vec::with_capacity(n_cast);
-    for idx in 0..n_cast {
-        let nothing = PartialMember::default();
-        let said = stated.cast.get(idx).unwrap_or(&nothing);
-        let stream = |name: &str| Random::new(seed, &format!("script/{n}/cast/{idx}/{name}"));
-        let taken: Vec<Subject> = cast.iter().map(|member| member.subject).collect();
-        let subject = draw_subject(said, &taken, &stated.excluded, &mut stream("subject"));
-        cast.push(draw_member(subject, said, &stream));
-        let followed = idx == 0 && stated.camera == Some(CameraMove::Follow);
-        roles.push(draw_role(idx, subject, said, roles.first(), split, followed, &stream));
-    }
-    let main = &roles[0];
-    let camera = stated.camera.unwrap_or_else(|| {
-        // Following one who stays in place shows nothing that a static camera does not.
-        let moves: &[CameraMove] = if main.action.travels() { CameraMove::ALL } else { &STAYING };
-        stream("camera").pick(moves)
-    });
-    let most_extras = if place == Place::Tabletop { 0 } else { crate::script::MAX_EXTRAS };
-    let no_people = stated.excluded.iter().any(|subject| subject.kind() == Kind::Person);
-    let extras = stated.extras.map_or_else(
-        || draw_extras(place, split, !no_people, &mut stream("extras")),
-        |extras| extras.min(most_extras),
-    );
-    let shot = Shot {
-        place,
-        light: stated.light.unwrap_or_else(|| stream("light").pick(Light::ALL)),
-        weather: stated.weather.unwrap_or(Weather::Clear),
-        ground: stated.ground.unwrap_or_else(|| stream("ground").pick(Ground::ALL)),
-        camera,
-        framing: stated.framing.unwrap_or_else(|| {
-            stream("framing").weighted(&[(Framing::Wide, 0.4), (Framing::Medium, 0.6)])
-        }),
-        angle: stated.angle.unwrap_or(Angle::EyeLevel),
-        frames: form.frames,
-        roles,
-        extras,
-    };
+fn attempt(
+    mix: Mix,
+    seed: u64,
+    n: u32,
+    split: Split,
+    form: ClipForm,
+    stated: &PartialScript,
+) -> Script {
+    let (cast, roles) = draw_cast(mix, seed, n, split, stated);
+    let shot = draw_shot(mix, seed, n, split, form.frames, stated, &cast, roles);
     Script {
         version: VERSION,
         seed,
@@ -176,66 +164,207 @@ fn attempt(seed: u64, n: u32, split: Split, form: ClipForm, stated: &PartialScri
     }
 }
 
-/// Cameras for a main subject that stays in place.
-const STAYING: [CameraMove; 5] = [
-    CameraMove::Static,
-    CameraMove::PanLeft,
-    CameraMove::PanRight,
-    CameraMove::DollyIn,
-    CameraMove::DollyOut,
-];
+/// Draws who appears and does what.
+fn draw_cast(
+    mix: Mix,
+    seed: u64,
+    n: u32,
+    split: Split,
+    stated: &PartialScript,
+) -> (Vec<Member>, Vec<Role>) {
+    let stream = |name: &str| Random::new(seed, &format!("script/{n}/{name}"));
+    let stated_cast = stated.cast.len().min(MAX_CAST);
+    let mut n_cast = match stated_cast {
+        0 | 1 => 1 + usize::from(stream("second").chance(SECOND_SUBJECT) && !is_closed(stated)),
+        more => more,
+    };
+    let mut cast: Vec<Member> = Vec::with_capacity(n_cast);
+    let mut roles: Vec<Role> = Vec::with_capacity(n_cast);
+    let mut idx = 0;
+    while idx < n_cast {
+        let nothing = PartialMember::default();
+        let said = relations::as_partner(stated.cast.get(idx).unwrap_or(&nothing), idx, stated);
+        let stream = |name: &str| Random::new(seed, &format!("script/{n}/cast/{idx}/{name}"));
+        let taken: Vec<Subject> = cast.iter().map(|member| member.subject).collect();
+        let partner = (idx == 1).then(|| roles[0].action);
+        let prior = Prior { mix, stated, partner };
+        let subject = draw_subject(&prior, &said, &taken, &mut stream("subject"));
+        cast.push(draw_member(mix, subject, &said, &stream));
+        let followed = idx == 0 && stated.camera == Some(CameraMove::Follow);
+        roles.push(draw_role(mix, idx, subject, &said, roles.first(), split, followed, &stream));
+        if idx == 0 && roles[0].action == Action::Collide {
+            n_cast = n_cast.max(2);
+        }
+        idx += 1;
+    }
+    if mix == Mix::Whole {
+        relations::relate(&cast, &mut roles, stated, &stream);
+    }
+    (cast, roles)
+}
+
+/// Draws where and how it is seen.
+#[expect(clippy::too_many_arguments, reason = "the parts of a draw, used once")]
+fn draw_shot(
+    mix: Mix,
+    seed: u64,
+    n: u32,
+    split: Split,
+    frames: u32,
+    stated: &PartialScript,
+    cast: &[Member],
+    roles: Vec<Role>,
+) -> Shot {
+    let stream = |name: &str| Random::new(seed, &format!("script/{n}/{name}"));
+    // Tabletops and the moon have no pedestrians and no weather.
+    let peopled = stated.extras.is_some_and(|extras| extras > 0);
+    let weathered = stated.weather.is_some_and(|weather| weather != Weather::Clear);
+    let places: Vec<Place> = Place::of(mix)
+        .iter()
+        .copied()
+        .filter(|place| place.is_open() || !(peopled || weathered))
+        .filter(|place| cast.iter().all(|member| member.subject.places(mix).contains(place)))
+        .collect();
+    let place = stated.place.unwrap_or_else(|| stream("place").pick(&places));
+    let main = &roles[0];
+    let camera = stated.camera.unwrap_or_else(|| {
+        // Following one who stays in place shows nothing that a static camera does not.
+        let follows = main.action.travels();
+        let moves: Vec<CameraMove> = CameraMove::of(mix)
+            .iter()
+            .copied()
+            .filter(|camera| follows || *camera != CameraMove::Follow)
+            .collect();
+        stream("camera").pick(&moves)
+    });
+    let most_extras = if place.is_open() { crate::script::MAX_EXTRAS } else { 0 };
+    let no_people = stated.excluded.iter().any(|subject| subject.kind() == Kind::Person);
+    let extras = stated.extras.map_or_else(
+        || draw_extras(place, split, !no_people, &mut stream("extras")),
+        |extras| extras.min(most_extras),
+    );
+    let weather = stated.weather.unwrap_or_else(|| match mix {
+        Mix::Whole if place.is_open() && stated.ground != Some(Ground::Dry) => stream("weather")
+            .weighted(&[
+                (Weather::Clear, 0.4),
+                (Weather::Rain, 0.2),
+                (Weather::Snow, 0.2),
+                (Weather::Fog, 0.2),
+            ]),
+        Mix::Whole if place.is_open() => stream("weather").weighted(&[
+            (Weather::Clear, 0.6),
+            (Weather::Snow, 0.2),
+            (Weather::Fog, 0.2),
+        ]),
+        Mix::First | Mix::Whole => Weather::Clear,
+    });
+    let dry_or_wet = || stream("ground").pick(Ground::ALL);
+    Shot {
+        place,
+        light: stated.light.unwrap_or_else(|| stream("light").pick(Light::of(mix))),
+        weather,
+        ground: match weather {
+            Weather::Rain => Ground::Wet,
+            _ => stated.ground.unwrap_or_else(dry_or_wet),
+        },
+        camera,
+        framing: stated.framing.unwrap_or_else(|| {
+            stream("framing").weighted(match mix {
+                Mix::First => &[(Framing::Wide, 0.4), (Framing::Medium, 0.6)],
+                Mix::Whole => {
+                    &[(Framing::Wide, 0.35), (Framing::Medium, 0.4), (Framing::CloseUp, 0.25)]
+                }
+            })
+        }),
+        angle: stated.angle.unwrap_or_else(|| match mix {
+            Mix::First => Angle::EyeLevel,
+            Mix::Whole => stream("angle").weighted(&[
+                (Angle::EyeLevel, 0.6),
+                (Angle::Low, 0.2),
+                (Angle::High, 0.2),
+            ]),
+        }),
+        frames,
+        roles,
+        extras,
+    }
+}
 
 /// Whether a text names its whole cast: one stated subject is not joined by another that nobody asked for.
 fn is_closed(stated: &PartialScript) -> bool {
     stated.cast.iter().any(|member| member.subject.is_some() || member.kind.is_some())
 }
 
+/// What a subject is drawn from.
+struct Prior<'a> {
+    mix: Mix,
+    stated: &'a PartialScript,
+    /// What the main subject does, for the second one.
+    partner: Option<Action>,
+}
+
 fn draw_subject(
+    prior: &Prior<'_>,
     said: &PartialMember,
     taken: &[Subject],
-    excluded: &[Subject],
     random: &mut Random,
 ) -> Subject {
     if let Some(subject) = said.subject {
         return subject;
     }
+    let mix = prior.mix;
     let kind = said.kind.or_else(|| said.is_clothed().then_some(Kind::Person));
+    let dressed = said.is_clothed();
     let able = |subject: Subject| {
         kind.is_none_or(|kind| subject.kind() == kind)
-            && said.action.is_none_or(|action| subject.actions().contains(&action))
+            && (!dressed || subject.is_clothed())
+            && (said.expression.is_none_or(|face| face == Expression::Calm)
+                || subject.kind() == Kind::Person)
+            && said.action.is_none_or(|action| subject.actions(mix).contains(&action))
+            && (prior.partner != Some(Action::Collide)
+                || subject.actions(mix).contains(&Action::Collide))
             && said.bottom.is_none_or(|(bottom, _)| subject.bottoms().contains(&bottom))
-            && (subject.kind() == Kind::Thing
-                || (said.material.unwrap_or(Material::Matte) == Material::Matte
-                    && said.size.unwrap_or(Size::Medium) == Size::Medium))
+            && said.material.is_none_or(|material| subject.materials(mix).contains(&material))
+            && prior.stated.place.is_none_or(|place| subject.places(mix).contains(&place))
+            && (subject.kind() == Kind::Thing || said.size.unwrap_or(Size::Medium) == Size::Medium)
     };
     let wanted: Vec<Subject> =
-        Subject::ALL.iter().copied().filter(|subject| able(*subject)).collect();
+        Subject::of(mix).iter().copied().filter(|subject| able(*subject)).collect();
     let free: Vec<Subject> = wanted
         .iter()
         .copied()
-        .filter(|subject| !taken.contains(subject) && !excluded.contains(subject))
+        .filter(|subject| !taken.contains(subject) && !prior.stated.excluded.contains(subject))
         .collect();
     match (free.as_slice(), wanted.as_slice()) {
-        ([], []) => random.pick(Subject::ALL),
+        ([], []) => random.pick(Subject::of(mix)),
         ([], some) | (some, _) => random.pick(some),
     }
 }
 
-fn draw_member(subject: Subject, said: &PartialMember, stream: &dyn Fn(&str) -> Random) -> Member {
+fn draw_member(
+    mix: Mix,
+    subject: Subject,
+    said: &PartialMember,
+    stream: &dyn Fn(&str) -> Random,
+) -> Member {
     let thing = subject.kind() == Kind::Thing;
     let drawn = said.colour.unwrap_or_else(|| stream("colour").pick(Colour::ALL));
-    let outfit =
-        (subject.kind() == Kind::Person).then(|| draw_outfit(subject, drawn, said, stream));
+    let outfit = subject.is_clothed().then(|| draw_outfit(subject, drawn, said, stream));
     Member {
         subject,
         colour: outfit.as_ref().map_or(drawn, Outfit::dominant),
         outfit,
-        material: if thing {
-            said.material.unwrap_or_else(|| {
+        material: match (said.material, subject.materials(mix)) {
+            (Some(material), materials) if materials.contains(&material) => material,
+            (_, [material]) => *material,
+            (_, [_, _]) => {
                 stream("material").weighted(&[(Material::Matte, 0.8), (Material::Metal, 0.2)])
-            })
-        } else {
-            Material::Matte
+            }
+            _ => stream("material").weighted(&[
+                (Material::Matte, 0.6),
+                (Material::Metal, 0.2),
+                (Material::Glass, 0.2),
+            ]),
         },
         size: if thing {
             said.size.unwrap_or_else(|| {
@@ -317,6 +446,7 @@ fn draw_outfit(
 }
 
 fn draw_role(
+    mix: Mix,
     idx: usize,
     subject: Subject,
     said: &PartialMember,
@@ -325,13 +455,22 @@ fn draw_role(
     followed: bool,
     stream: &dyn Fn(&str) -> Random,
 ) -> Role {
-    let travelling: Vec<Action> =
-        subject.actions().iter().copied().filter(|action| action.travels()).collect();
-    let actions =
-        if followed && !travelling.is_empty() { travelling.as_slice() } else { subject.actions() };
+    let all = subject.actions(mix);
+    let collides = main.is_some_and(|main| main.action == Action::Collide) && idx == 1;
+    let wanted: Vec<Action> = all
+        .iter()
+        .copied()
+        .filter(|action| match (main, collides) {
+            // Two collide, or none.
+            (Some(_), true) => *action == Action::Collide,
+            (Some(_), false) => *action != Action::Collide,
+            (None, _) => !followed || action.travels(),
+        })
+        .collect();
+    let actions = if wanted.is_empty() { all } else { wanted.as_slice() };
     let action = said
         .action
-        .filter(|action| subject.actions().contains(action))
+        .filter(|action| actions.contains(action) || (main.is_none() && all.contains(action)))
         .unwrap_or_else(|| stream("action").pick(actions));
     let (relation, partner, lane) = match main {
         None => (Relation::Alone, None, Lane::Centre),
@@ -359,10 +498,20 @@ fn draw_role(
     Role {
         member: idx,
         action,
-        expression: Expression::Calm,
+        expression: match (said.expression, mix) {
+            _ if subject.kind() != Kind::Person => Expression::Calm,
+            (Some(expression), _) => expression,
+            (None, Mix::First) => Expression::Calm,
+            (None, Mix::Whole) => stream("expression").pick(Expression::ALL),
+        },
         relation: said
             .relation
-            .filter(|relation| *relation == Relation::Alone || partner.is_some())
+            .filter(|said| match said {
+                Relation::Alone => true,
+                Relation::Beside => partner.is_some(),
+                // These ask something of both; they are settled when both are drawn.
+                _ => false,
+            })
             .unwrap_or(relation),
         partner: partner.filter(|_| said.relation != Some(Relation::Alone)),
         facing,
@@ -372,7 +521,7 @@ fn draw_role(
 }
 
 fn draw_extras(place: Place, split: Split, people_allowed: bool, random: &mut Random) -> u32 {
-    if place == Place::Tabletop || !people_allowed {
+    if !place.is_open() || !people_allowed {
         return 0;
     }
     match split {

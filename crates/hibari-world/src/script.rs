@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::vocabulary::{
     Action, Angle, Bottom, CameraMove, Colour, Expression, Facing, Footwear, Framing, Ground, Hair,
-    Item, Kind, Lane, Light, Material, Place, Relation, Size, Subject, Term, Top, Weather,
+    Item, Kind, Lane, Light, Material, Mix, Place, Relation, Size, Subject, Term, Top, Weather,
 };
 
 /// Version of the script's form and of the world that draws it.
@@ -57,10 +57,10 @@ pub struct Member {
     pub subject: Subject,
     /// Main colour: of the dominant garment ([`Outfit::dominant`]), of the fur, or of the body.
     pub colour: Colour,
-    /// Clothes, hair and worn items; for people, and only for them.
+    /// Clothes, hair and worn items; for clothed people ([`Subject::is_clothed`]), and only for them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub outfit: Option<Outfit>,
-    /// Surface; matte for all but things.
+    /// Surface; matte for all but things, glass for a (drinking) glass.
     pub material: Material,
     /// Size; medium for all but things.
     pub size: Size,
@@ -106,7 +106,7 @@ pub struct Shot {
     pub frames: u32,
     /// Who does what; the first is the shot's main subject.
     pub roles: Vec<Role>,
-    /// Pedestrians in the background; none on the tabletop. At most [`MAX_EXTRAS`].
+    /// Pedestrians in the background; none on the tabletop and on the moon. At most [`MAX_EXTRAS`].
     pub extras: u32,
 }
 
@@ -180,18 +180,35 @@ impl Attributes {
     /// Names of the labels, in the order of [`Attributes::labels`].
     pub const NAMES: [&'static str; 7] =
         ["place", "light", "wet", "subject", "colour", "action", "camera"];
-    /// Number of classes of each label, in the order of [`Attributes::labels`].
-    pub const CLASSES: [usize; 7] = [
-        Place::ALL.len(),
-        Light::ALL.len(),
-        Ground::ALL.len(),
-        Subject::ALL.len(),
-        Colour::ALL.len(),
-        Action::ALL.len(),
-        CameraMove::ALL.len(),
-    ];
+    /// Number of classes of each label in [`Mix::First`], in the order of [`Attributes::labels`].
+    pub const CLASSES: [usize; 7] = Self::classes(Mix::First);
 
-    /// The class of each label: `labels()[i] < CLASSES[i]`. The label `wet` is 0 for dry ground and 1 for wet.
+    /// Number of classes of each label in a mix, in the order of [`Attributes::labels`].
+    pub const fn classes(mix: Mix) -> [usize; 7] {
+        match mix {
+            Mix::First => [
+                Place::FIRST.len(),
+                Light::FIRST.len(),
+                Ground::FIRST.len(),
+                Subject::FIRST.len(),
+                Colour::FIRST.len(),
+                Action::FIRST.len(),
+                CameraMove::FIRST.len(),
+            ],
+            Mix::Whole => [
+                Place::ALL.len(),
+                Light::ALL.len(),
+                Ground::ALL.len(),
+                Subject::ALL.len(),
+                Colour::ALL.len(),
+                Action::ALL.len(),
+                CameraMove::ALL.len(),
+            ],
+        }
+    }
+
+    /// The class of each label: `labels()[i] < classes(mix)[i]` for a script of `mix`. The label `wet` is 0 for dry
+    /// ground and 1 for wet.
     pub fn labels(&self) -> [usize; 7] {
         [
             self.place.index(),
@@ -204,10 +221,10 @@ impl Attributes {
         ]
     }
 
-    /// Name of class `class` of label `label`, or nothing if either is out of range.
+    /// Name of class `class` of label `label`, or nothing if either is out of the range of [`Attributes::CLASSES`].
     pub fn class_name(label: usize, class: usize) -> Option<&'static str> {
         fn name<T: Term>(class: usize) -> Option<&'static str> {
-            T::ALL.get(class).map(|term| term.name())
+            T::FIRST.get(class).map(|term| term.name())
         }
         match label {
             0 => name::<Place>(class),
@@ -244,6 +261,29 @@ impl Script {
     /// Length of all shots, frames.
     pub fn frames(&self) -> u32 {
         self.shots.iter().map(|shot| shot.frames).sum()
+    }
+
+    /// The smallest mix that holds all values of the script.
+    pub fn mix(&self) -> Mix {
+        let first =
+            |member: &Member| member.subject.is_in(Mix::First) && member.material.is_in(Mix::First);
+        let of_first = |role: &Role| {
+            let subject = self.cast.get(role.member).map(|member| member.subject);
+            subject.is_some_and(|subject| subject.actions(Mix::First).contains(&role.action))
+                && role.expression.is_in(Mix::First)
+                && role.relation.is_in(Mix::First)
+        };
+        let is_first = self.cast.iter().all(first)
+            && self.shots.iter().all(|shot| {
+                shot.place.is_in(Mix::First)
+                    && shot.light.is_in(Mix::First)
+                    && shot.weather.is_in(Mix::First)
+                    && shot.camera.is_in(Mix::First)
+                    && shot.framing.is_in(Mix::First)
+                    && shot.angle.is_in(Mix::First)
+                    && shot.roles.iter().all(of_first)
+            });
+        if is_first { Mix::First } else { Mix::Whole }
     }
 
     /// The labels by which a video of this script is judged.
@@ -316,14 +356,14 @@ impl Script {
 
 impl Member {
     fn validate(&self, path: &str) -> Result<(), ScriptError> {
-        let kind = self.subject.kind();
-        let thing = kind == Kind::Thing;
+        let thing = self.subject.kind() == Kind::Thing;
+        let materials = self.subject.materials(Mix::Whole);
         check(
-            thing || self.material == Material::Matte,
+            materials.contains(&self.material),
             &format!("{path}.material"),
             self.material,
-            "only things have a material",
-            Material::Matte,
+            "only things have a material, and a drinking glass is of glass",
+            materials[0],
         )?;
         check(
             thing || self.size == Size::Medium,
@@ -335,7 +375,7 @@ impl Member {
         let field = format!("{path}.outfit");
         match &self.outfit {
             None => check(
-                kind != Kind::Person,
+                !self.subject.is_clothed(),
                 &field,
                 "none",
                 "a person wears clothes",
@@ -343,7 +383,8 @@ impl Member {
             ),
             Some(outfit) => {
                 let shown = outfit.bottom.0;
-                check(kind == Kind::Person, &field, shown, "only people wear clothes", "none")?;
+                let clothed = self.subject.is_clothed();
+                check(clothed, &field, shown, "only people wear clothes", "none")?;
                 outfit.validate(&field, self.subject)?;
                 check(
                     self.colour == outfit.dominant(),
@@ -402,13 +443,27 @@ impl Shot {
             "a shot lasts a multiple of 4 frames, 3,072 at most",
             stepped,
         )?;
-        let most = if self.place == Place::Tabletop { 0 } else { MAX_EXTRAS };
+        let most = if self.place.is_open() { MAX_EXTRAS } else { 0 };
         check(
             self.extras <= most,
             &format!("{path}.extras"),
             self.extras,
-            "a street or a park holds up to 6 pedestrians, a tabletop none",
+            "a street or a park holds up to 6 pedestrians, a tabletop and the moon none",
             self.extras.min(most),
+        )?;
+        check(
+            self.place.is_open() || self.weather == Weather::Clear,
+            &format!("{path}.weather"),
+            self.weather,
+            "a tabletop and the moon have no weather",
+            Weather::Clear,
+        )?;
+        check(
+            self.weather != Weather::Rain || self.ground == Ground::Wet,
+            &format!("{path}.ground"),
+            self.ground,
+            "rain makes the ground wet",
+            Ground::Wet,
         )?;
         check_count(
             &format!("{path}.roles"),
@@ -431,14 +486,90 @@ impl Shot {
             )?;
             role.validate(&path, cast)?;
         }
+        for (idx, role) in self.roles.iter().enumerate() {
+            let subject = cast[role.member].subject;
+            let places = subject.places(Mix::Whole);
+            check(
+                places.contains(&self.place),
+                &format!("{path}.place"),
+                self.place,
+                &format!("a {subject} is only at home in: {}", list(places.iter().copied())),
+                places[0],
+            )?;
+            self.validate_relation(&format!("{path}.roles[{idx}]"), role, cast)?;
+        }
         Ok(())
+    }
+
+    /// Checks what a role demands of its partner.
+    fn validate_relation(
+        &self,
+        path: &str,
+        role: &Role,
+        cast: &[Member],
+    ) -> Result<(), ScriptError> {
+        if role.action == Action::Collide {
+            let n = self.roles.iter().filter(|role| role.action == Action::Collide).count();
+            let value = format!("collide, by {n}");
+            let reason = "two collide in a shot, neither more nor fewer";
+            check(n == 2, &format!("{path}.action"), value, reason, "collide, by 2")?;
+        }
+        let Some(partner) = role.partner else { return Ok(()) };
+        let Some(other) = self.roles.iter().find(|other| other.member == partner) else {
+            let shown = self.roles.iter().map(|role| role.member).find(|m| *m != role.member);
+            return check(
+                role.relation == Relation::Beside,
+                &format!("{path}.partner"),
+                partner,
+                "the partner is not in the shot",
+                shown.map_or_else(|| "none, with the relation alone".to_owned(), |m| m.to_string()),
+            );
+        };
+        match role.relation {
+            Relation::Alone | Relation::Beside | Relation::Behind => Ok(()),
+            Relation::Follows | Relation::Chases => {
+                check(
+                    role.action.travels() && other.action.travels(),
+                    &format!("{path}.relation"),
+                    role.relation,
+                    "who follows or is followed has to move along",
+                    Relation::Behind,
+                )?;
+                check(
+                    role.facing == other.facing,
+                    &format!("{path}.facing"),
+                    role.facing,
+                    "who follows another moves in the same direction",
+                    other.facing,
+                )
+            }
+            Relation::Meets => check(
+                role.facing == other.facing.opposite(),
+                &format!("{path}.facing"),
+                role.facing,
+                "those who meet face each other",
+                other.facing.opposite(),
+            ),
+            Relation::Holds => {
+                let able = cast[role.member].subject.kind() == Kind::Person;
+                let holdable =
+                    cast[partner].subject.kind() == Kind::Thing && other.action == Action::Stand;
+                check(
+                    able && holdable,
+                    &format!("{path}.relation"),
+                    role.relation,
+                    "a person can hold a thing that does nothing else (`stand`)",
+                    Relation::Beside,
+                )
+            }
+        }
     }
 }
 
 impl Role {
     fn validate(&self, path: &str, cast: &[Member]) -> Result<(), ScriptError> {
         let subject = cast[self.member].subject;
-        let actions = subject.actions();
+        let actions = subject.actions(Mix::Whole);
         check(
             actions.contains(&self.action),
             &format!("{path}.action"),
@@ -464,7 +595,7 @@ impl Role {
             (Relation::Alone, partner) => {
                 check(partner.is_none(), &field, found, "one who is alone has no partner", "none")?;
             }
-            (Relation::Beside, partner) => check(
+            (_, partner) => check(
                 partner.is_some_and(|partner| partner < cast.len() && partner != self.member),
                 &field,
                 found,

@@ -6,8 +6,8 @@ use serde::Serialize;
 
 use crate::script::Script;
 use crate::vocabulary::{
-    Action, Angle, Bottom, CameraMove, Colour, Facing, Footwear, Framing, Ground, Hair, Item, Kind,
-    Lane, Light, Material, Place, Relation, Size, Subject, Top, Weather,
+    Action, Angle, Bottom, CameraMove, Colour, Expression, Facing, Footwear, Framing, Ground, Hair,
+    Item, Kind, Lane, Light, Material, Place, Relation, Size, Subject, Top, Weather,
 };
 
 /// The stated part of a script of one shot; `None` and empty lists state nothing.
@@ -63,7 +63,10 @@ pub struct PartialMember {
     pub size: Option<Size>,
     /// What it does.
     pub action: Option<Action>,
-    /// Relation to the main subject.
+    /// Face.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub expression: Option<Expression>,
+    /// Relation to the main subject; that of the main subject is to the second member.
     pub relation: Option<Relation>,
     /// Direction in which it faces and moves.
     pub facing: Option<Facing>,
@@ -140,6 +143,7 @@ impl PartialScript {
                 ("material", differs(stated.material, member.material)),
                 ("size", differs(stated.size, member.size)),
                 ("action", differs(stated.action, role.action)),
+                ("expression", differs(stated.expression, role.expression)),
                 ("relation", differs(stated.relation, role.relation)),
                 ("facing", differs(stated.facing, role.facing)),
                 ("lane", differs(stated.lane, role.lane)),

@@ -1,19 +1,27 @@
-//! People: chibi, the head a third of the body, every garment and item in its own colour.
+//! People: chibi, the head a third of the body, every garment and item in its own colour. A child is a small one with a
+//! large head; astronauts and robots stand on the same bones.
 
 use std::f32::consts::FRAC_PI_2;
 
 use glam::{Affine3A, Vec2, Vec3};
 
+use super::face::{Face, add_face};
 use super::gait::{Gait, Step};
 use super::model::{Model, at, joint, limb, scaled, turned};
-use super::palette::{INK, LIPS, SKIN, linear};
+use super::palette::{INK, SKIN, contrast, linear};
 use crate::render::{Mesh, Surface};
 use crate::script::Outfit;
 use crate::timeline::motion::{Moment, ease, fract, sine};
-use crate::vocabulary::{Action, Bottom, Footwear, Hair, Item, Subject, Top};
+use crate::vocabulary::{Action, Bottom, Expression, Footwear, Hair, Item, Material, Subject, Top};
 
 /// Height with hair, units.
 pub(crate) const HEIGHT: f32 = 1.62;
+/// Height of the middle of the face, units.
+pub(crate) const FACE_Y: f32 = 1.25;
+/// Size of a child relative to a grown-up.
+pub(crate) const CHILD: f32 = 0.74;
+/// Size of a child's head relative to its body.
+const CHILD_HEAD: f32 = 1.16;
 
 const PELVIS: usize = 0;
 const TORSO: usize = 1;
@@ -44,20 +52,40 @@ pub(crate) struct Person {
     shoulder: f32,
     hip: f32,
     dressed: bool,
+    /// Size relative to a grown-up.
+    scale: f32,
+    head: f32,
 }
 
 impl Person {
     /// Builds a person of these looks.
-    pub(crate) fn new(subject: Subject, outfit: &Outfit) -> Self {
-        let woman = subject == Subject::Woman;
+    pub(crate) fn new(subject: Subject, outfit: &Outfit, expression: Expression) -> Self {
+        // A child is built like a woman, but for the hair of one in trousers.
+        let child = subject == Subject::Child;
+        let woman = subject == Subject::Woman || (child && outfit.bottom.0 == Bottom::Dress);
         let (shoulder, hip) = if woman { (0.185, 0.085) } else { (0.245, 0.105) };
         let mut model = Model::default();
         let dressed = outfit.bottom.0 == Bottom::Dress;
         add_body(&mut model, woman, outfit);
         add_arms(&mut model, woman, outfit);
         add_legs(&mut model, woman, outfit);
-        add_head(&mut model, woman, outfit);
-        Self { model, shoulder, hip, dressed }
+        add_head(&mut model, woman, outfit, expression);
+        let (scale, head) = if child { (CHILD, CHILD_HEAD) } else { (1.0, 1.0) };
+        Self { model, shoulder, hip, dressed, scale, head }
+    }
+
+    /// An astronaut in a suit of this colour.
+    pub(crate) fn astronaut(colour: Vec3, expression: Expression) -> Self {
+        let mut model = Model::default();
+        add_astronaut(&mut model, colour, expression);
+        Self { model, shoulder: 0.255, hip: 0.115, dressed: false, scale: 1.0, head: 1.0 }
+    }
+
+    /// A robot painted in this colour.
+    pub(crate) fn robot(colour: Vec3, material: Material, expression: Expression) -> Self {
+        let mut model = Model::default();
+        add_robot(&mut model, colour, material, expression);
+        Self { model, shoulder: 0.30, hip: 0.12, dressed: false, scale: 1.0, head: 1.0 }
     }
 
     /// The coloured meshes on the bones.
@@ -67,9 +95,27 @@ impl Person {
 
     /// Where the feet are, in the figure's frame.
     pub(crate) fn steps(&self, moment: &Moment) -> [Step; 2] {
+        let steps = self.own_steps(moment);
+        if self.scale == 1.0 {
+            return steps;
+        }
+        steps.map(|step| Step {
+            forward: step.forward * self.scale,
+            height: step.height * self.scale,
+            ..step
+        })
+    }
+
+    /// Where the feet are for one of full size.
+    fn own_steps(&self, moment: &Moment) -> [Step; 2] {
+        let distance = moment.distance / self.scale;
+        let stride = moment.stride / self.scale;
         [0.0, 0.5].map(|offset| match moment.action {
-            Action::Walk => WALK.step(moment.distance, moment.stride, offset),
-            Action::Run => RUN.step(moment.distance, moment.stride, offset),
+            Action::Walk => WALK.step(distance, stride, offset),
+            Action::Run => RUN.step(distance, stride, offset),
+            Action::Dance => dance_step(moment, offset),
+            Action::Turn => turn_step(moment, offset),
+            Action::Sit => Step { forward: 0.34, height: 0.01, pitch: -0.5, stands: true },
             Action::Jump => {
                 let tuck = airborne(moment.jump);
                 Step {
@@ -85,9 +131,30 @@ impl Person {
 
     /// The bones at an instant.
     pub(crate) fn bones(&self, moment: &Moment) -> [Affine3A; N_BONES] {
+        let mut bones = self.own_bones(moment);
+        if self.scale != 1.0 {
+            // Grown about the point on the ground below the middle.
+            let own = Affine3A::from_translation(moment.position)
+                * Affine3A::from_scale(Vec3::splat(self.scale))
+                * Affine3A::from_translation(-moment.position);
+            for bone in &mut bones {
+                *bone = own * *bone;
+            }
+        }
+        if self.head != 1.0 {
+            bones[HEAD] *= Affine3A::from_scale(Vec3::splat(self.head));
+        }
+        bones
+    }
+
+    /// The bones of one of full size.
+    fn own_bones(&self, moment: &Moment) -> [Affine3A; N_BONES] {
         let root = turned(0.0, moment.yaw, 0.0, moment.position);
-        let steps = self.steps(moment);
-        let pose = Pose::at(moment);
+        let steps = self.own_steps(moment);
+        let mut pose = Pose::at(moment);
+        if moment.holds {
+            pose.arms = [Arm { swing: 0.75, lift: 0.02, bend: 0.75, side_bend: -0.25 }; 2];
+        }
         let pelvis_place = Vec3::new(pose.sway, HIP_Y + pose.rise, 0.0);
         let pelvis = root * turned(0.4 * pose.lean, pose.twist, 0.0, pelvis_place);
         let torso =
@@ -195,6 +262,33 @@ impl Pose {
                     arms: [arm; 2],
                 }
             }
+            Action::Dance => {
+                let beat = DANCE_HZ * moment.secs;
+                let swing = sine(beat);
+                let arm = |side: f32| Arm {
+                    swing: 0.25,
+                    lift: 1.35 + 0.75 * side * swing,
+                    bend: 0.2,
+                    side_bend: 0.55 + 0.35 * sine(2.0 * beat + 0.25 * side),
+                };
+                Self {
+                    rise: -0.05 + 0.035 * sine(2.0 * beat),
+                    sway: 0.085 * swing,
+                    lean: 0.0,
+                    twist: 0.30 * sine(beat + 0.12),
+                    nod: 0.0,
+                    look: 0.35 * look,
+                    head_tilt: -0.16 * swing,
+                    arms: SIDES.map(arm),
+                }
+            }
+            Action::Sit => Self {
+                rise: SEAT - HIP_Y,
+                lean: -0.10,
+                arms: [Arm { swing: 0.55, lift: 0.16, bend: 0.55, side_bend: 0.0 }; 2],
+                ..Self::standing(moment, look)
+            },
+            Action::Turn => Self { look: 0.0, ..Self::standing(moment, 0.0) },
             Action::Wave => {
                 let mut arms = [Arm { lift: 0.16, bend: 0.15, ..Arm::default() }; 2];
                 // The arm on the camera's side, or the right one.
@@ -224,6 +318,23 @@ impl Pose {
             arms: [Arm { lift: 0.17 + 0.02 * slow, bend: 0.18, ..Arm::default() }; 2],
         }
     }
+}
+
+/// Beats of a dance per second at the usual speed.
+const DANCE_HZ: f32 = 0.9;
+/// Height of the hips of one who sits on the ground, units.
+const SEAT: f32 = 0.17;
+
+/// A dancer lifts one foot after the other.
+fn dance_step(moment: &Moment, offset: f32) -> Step {
+    let up = sine(DANCE_HZ * moment.secs + offset + 0.25).max(0.0);
+    Step { forward: 0.05 * up, height: 0.09 * up, pitch: 0.5 * up, stands: up <= 0.0 }
+}
+
+/// Who turns on the spot takes small steps.
+fn turn_step(moment: &Moment, offset: f32) -> Step {
+    let up = sine(1.8 * moment.secs + offset).max(0.0);
+    Step { forward: 0.0, height: 0.05 * up, pitch: 0.25 * up, stands: false }
 }
 
 /// Arms that swing against the legs; the left foot lands at phase 0.
@@ -379,36 +490,21 @@ fn add_legs(model: &mut Model, woman: bool, outfit: &Outfit) {
     }
 }
 
-fn add_head(model: &mut Model, woman: bool, outfit: &Outfit) {
+fn add_head(model: &mut Model, woman: bool, outfit: &Outfit, expression: Expression) {
     let skin = Surface::matte(SKIN);
     let r = HEAD_RADIUS;
     let middle = Vec3::new(0.0, 0.245, 0.0);
     model.add(HEAD, &Mesh::sphere(1.0, 16), scaled(Vec3::new(r, 0.96 * r, 0.95 * r), middle), skin);
     let ear = Mesh::sphere(0.055, 8);
-    let ball = Mesh::sphere(1.0, 8);
-    let eye_size = Vec3::new(0.040, 0.062, 0.03);
     for side in SIDES {
         if !woman {
             model.add(HEAD, &ear, at(side * r, middle.y - 0.03, 0.0), skin);
         }
-        if outfit.item(Item::Sunglasses).is_none() {
-            let eye = Vec3::new(side * 0.102, middle.y - 0.015, 0.225);
-            model.add(HEAD, &ball, scaled(eye_size, eye), Surface::glossy(INK, 0.5));
-            let glint = eye + Vec3::new(0.014, 0.026, 0.028);
-            let white = Surface::matte(Vec3::splat(0.95));
-            model.add(HEAD, &Mesh::sphere(0.013, 6), at(glint.x, glint.y, glint.z), white);
-        }
-        if woman {
-            let cheek = Vec3::new(side * 0.155, middle.y - 0.095, 0.195);
-            let blush = Surface::matte(SKIN.lerp(Vec3::new(0.9, 0.2, 0.22), 0.4));
-            model.add(HEAD, &ball, scaled(Vec3::new(0.04, 0.028, 0.02), cheek), blush);
-        }
     }
-    let mouth = Vec3::new(0.0, middle.y - 0.135, 0.222);
-    let mouth_size =
-        if woman { Vec3::new(0.042, 0.022, 0.02) } else { Vec3::new(0.062, 0.018, 0.02) };
-    model.add(HEAD, &ball, scaled(mouth_size, mouth), Surface::matte(LIPS));
+    let glasses = outfit.item(Item::Sunglasses).is_some();
+    add_face(model, HEAD, &Face { middle, woman, glasses, expression });
     add_hair(model, woman, outfit, middle);
+    let ball = Mesh::sphere(1.0, 8);
     if let Some(colour) = outfit.item(Item::Sunglasses) {
         let glass = Surface::glossy(linear(colour), 0.6);
         for side in SIDES {
@@ -492,4 +588,108 @@ fn add_hair(model: &mut Model, woman: bool, outfit: &Outfit, middle: Vec3) {
         let place = turned(0.2, 0.0, FRAC_PI_2 - 0.15, Vec3::new(0.02, middle.y + 0.195, 0.165));
         model.add(HEAD, &tuft, place, hair);
     }
+}
+
+fn add_astronaut(model: &mut Model, colour: Vec3, expression: Expression) {
+    let suit = Surface::glossy(colour, 0.08);
+    let mark = Surface::matte(contrast(colour));
+    let grey = Surface::glossy(Vec3::splat(0.32), 0.3);
+    let torso = flat_lathe(
+        &[(0.0, -0.10), (0.22, -0.08), (0.245, 0.12), (0.265, 0.34), (0.20, 0.46), (0.0, 0.51)],
+        0.85,
+    );
+    model.add(TORSO, &torso, Affine3A::IDENTITY, suit);
+    let hips = flat_lathe(&[(0.0, -0.16), (0.16, -0.15), (0.23, 0.0), (0.22, 0.08)], 0.88);
+    model.add(PELVIS, &hips, Affine3A::IDENTITY, suit);
+    let belt = Mesh::torus(0.215, 0.035, 14, 5)
+        .transformed(Affine3A::from_scale(Vec3::new(1.0, 1.0, 0.88)));
+    model.add(PELVIS, &belt, at(0.0, 0.04, 0.0), mark);
+    let pack = Mesh::rounded_box(Vec3::new(0.40, 0.46, 0.20), 0.06, 2);
+    model.add(TORSO, &pack, at(0.0, 0.24, -0.28), grey);
+    let panel = Mesh::rounded_box(Vec3::new(0.20, 0.13, 0.06), 0.02, 1);
+    model.add(TORSO, &panel, at(0.0, 0.25, 0.205), grey);
+    for (x, light) in [(-0.05, Vec3::new(0.9, 0.1, 0.06)), (0.05, Vec3::new(0.1, 0.7, 0.9))] {
+        model.add(TORSO, &Mesh::sphere(0.022, 6), at(x, 0.26, 0.235), Surface::glowing(light, 0.8));
+    }
+    for side in 0..2 {
+        let arm = Mesh::capsule(0.095, ARM_HALF, 10);
+        let place = at(0.0, -0.5 * ARM_HALF, 0.0);
+        model.add(UPPER_ARM[side], &arm, place, suit);
+        model.add(FOREARM[side], &arm, place, suit);
+        model.add(FOREARM[side], &Mesh::sphere(0.098, 8), at(0.0, -ARM_HALF - 0.04, 0.0), grey);
+        model.add(UPPER_ARM[side], &Mesh::torus(0.085, 0.03, 10, 5), at(0.0, -0.1, 0.0), mark);
+        let leg = Mesh::capsule(0.115, LEG_HALF, 10);
+        let place = at(0.0, -0.5 * LEG_HALF, 0.0);
+        model.add(THIGH[side], &leg, place, suit);
+        model.add(SHIN[side], &leg, place, suit);
+        model.add(SHIN[side], &Mesh::torus(0.105, 0.03, 10, 5), at(0.0, -0.03, 0.0), mark);
+        let boot = Mesh::sphere(1.0, 10);
+        let size = Vec3::new(0.125, 0.10, 0.19);
+        model.add(FOOT[side], &boot, scaled(size, Vec3::new(0.0, 0.085, 0.045)), grey);
+    }
+    // The face looks out of an open visor.
+    let r = HEAD_RADIUS;
+    let middle = Vec3::new(0.0, 0.245, 0.0);
+    let skin = Surface::matte(SKIN);
+    model.add(HEAD, &Mesh::sphere(1.0, 16), scaled(Vec3::new(r, 0.96 * r, 0.95 * r), middle), skin);
+    add_face(model, HEAD, &Face { middle, woman: false, glasses: false, expression });
+    let shell: Vec<Vec2> = (0..=7)
+        .map(|step| {
+            let angle = -0.34 + (FRAC_PI_2 + 0.34) * step as f32 / 7.0;
+            let rim = Vec2::from_angle(angle) * 1.30 * r;
+            if step == 7 { Vec2::new(0.0, rim.y) } else { rim }
+        })
+        .collect();
+    // A bowl whose opening looks forward.
+    let tip = turned(-FRAC_PI_2, 0.0, 0.0, middle + Vec3::new(0.0, 0.015, -0.005));
+    model.add(HEAD, &Mesh::lathe(&shell, 20), tip, Surface::glossy(colour, 0.3));
+    let rim = turned(-FRAC_PI_2, 0.0, 0.0, middle + Vec3::new(0.0, 0.015, 0.115));
+    model.add(HEAD, &Mesh::torus(1.24 * r, 0.04, 20, 6), rim, mark);
+    let collar = Mesh::torus(0.17, 0.055, 14, 6);
+    model.add(TORSO, &collar, at(0.0, 0.49, 0.0), grey);
+}
+
+fn add_robot(model: &mut Model, colour: Vec3, material: Material, expression: Expression) {
+    let gloss = if material == Material::Metal { 0.9 } else { 0.35 };
+    let paint = Surface::glossy(colour, gloss);
+    let steel = Surface::glossy(Vec3::splat(0.30), 0.6);
+    let dark = Surface::glossy(INK, 0.4);
+    let torso = Mesh::rounded_box(Vec3::new(0.50, 0.48, 0.36), 0.07, 2);
+    model.add(TORSO, &torso, at(0.0, 0.20, 0.0), paint);
+    let plate = Mesh::rounded_box(Vec3::new(0.32, 0.22, 0.05), 0.03, 1);
+    model.add(TORSO, &plate, at(0.0, 0.22, 0.175), steel);
+    let lights =
+        [Vec3::new(0.9, 0.12, 0.06), Vec3::new(0.95, 0.7, 0.1), Vec3::new(0.15, 0.85, 0.25)];
+    for (i, light) in lights.into_iter().enumerate() {
+        let x = 0.09 * (i as f32 - 1.0);
+        model.add(TORSO, &Mesh::sphere(0.034, 8), at(x, 0.24, 0.20), Surface::glowing(light, 0.9));
+    }
+    let hips = Mesh::rounded_box(Vec3::new(0.36, 0.16, 0.28), 0.05, 1);
+    model.add(PELVIS, &hips, at(0.0, -0.05, 0.0), steel);
+    model.add(TORSO, &Mesh::cylinder(0.08, 0.12, 10), at(0.0, 0.48, 0.0), steel);
+    for side in 0..2 {
+        let arm = Mesh::capsule(0.055, ARM_HALF, 8);
+        let place = at(0.0, -0.5 * ARM_HALF, 0.0);
+        model.add(UPPER_ARM[side], &Mesh::sphere(0.10, 10), at(0.0, 0.0, 0.0), paint);
+        model.add(UPPER_ARM[side], &arm, place, steel);
+        model.add(FOREARM[side], &Mesh::capsule(0.075, ARM_HALF - 0.06, 8), place, paint);
+        model.add(FOREARM[side], &Mesh::sphere(0.085, 8), at(0.0, -ARM_HALF - 0.03, 0.0), dark);
+        let leg = Mesh::capsule(0.062, LEG_HALF, 8);
+        let place = at(0.0, -0.5 * LEG_HALF, 0.0);
+        model.add(THIGH[side], &leg, place, steel);
+        model.add(SHIN[side], &Mesh::capsule(0.09, LEG_HALF - 0.05, 8), place, paint);
+        let foot = Mesh::rounded_box(Vec3::new(0.19, 0.13, 0.31), 0.05, 1);
+        model.add(FOOT[side], &foot, at(0.0, 0.065, 0.045), dark);
+    }
+    let middle = Vec3::new(0.0, 0.26, 0.0);
+    let head = Mesh::rounded_box(Vec3::new(0.58, 0.46, 0.46), 0.10, 2);
+    model.add(HEAD, &head, at(middle.x, middle.y, middle.z), paint);
+    let screen = Mesh::rounded_box(Vec3::new(0.48, 0.34, 0.06), 0.06, 2);
+    model.add(HEAD, &screen, at(0.0, middle.y, 0.215), dark);
+    super::face::add_screen_face(model, HEAD, middle, expression);
+    model.add(HEAD, &Mesh::cylinder(0.018, 0.18, 6), at(0.0, middle.y + 0.30, 0.0), steel);
+    let bulb = Surface::glowing(Vec3::new(0.95, 0.15, 0.08), 0.9);
+    model.add(HEAD, &Mesh::sphere(0.05, 8), at(0.0, middle.y + 0.41, 0.0), bulb);
+    let lying = turned(0.0, 0.0, FRAC_PI_2, Vec3::new(0.0, middle.y, 0.0));
+    model.add(HEAD, &Mesh::cylinder(0.085, 0.66, 10), lying, steel);
 }

@@ -1,4 +1,287 @@
-//! The closed list of caption words: the ids of the model's learned word embedding.
+//! Phrases of places, light and weather, and the closed lists of caption words: the ids of the model's learned word
+//! embedding.
+
+use crate::vocabulary::{Light, Mix, Place, Weather};
+
+/// Where something happens: behind a verb of movement, or else. [`Mix::First`] has the first four of each list.
+pub(super) const fn place(place: Place, moving: bool) -> &'static [&'static str] {
+    match (place, moving) {
+        (Place::NeonStreet, true) => &[
+            "down a neon street",
+            "along a neon street",
+            "through a neon street",
+            "down the neon street",
+            "along the neon street",
+            "down a street of neon signs",
+        ],
+        (Place::NeonStreet, false) => &[
+            "in a neon street",
+            "on a neon street",
+            "in the neon street",
+            "in a street of neon signs",
+            "on the neon street",
+            "between neon signs",
+        ],
+        (Place::Park, true) => &[
+            "through a park",
+            "across a park",
+            "through the park",
+            "through a park with trees",
+            "across the park",
+            "along a park",
+        ],
+        (Place::Park, false) => &[
+            "in a park",
+            "in the park",
+            "on the grass of a park",
+            "in a park with trees",
+            "on the lawn of a park",
+            "in a garden",
+        ],
+        (Place::Tabletop, true) => &[
+            "across a tabletop",
+            "over a tabletop",
+            "across a table",
+            "along a tabletop",
+            "over the table",
+            "across the tabletop",
+        ],
+        (Place::Tabletop, false) => &[
+            "on a tabletop",
+            "on a table",
+            "on the tabletop",
+            "on top of a table",
+            "on a wooden table",
+            "on the table",
+        ],
+        (Place::Beach, true) => &[
+            "along a beach",
+            "across a beach",
+            "along the beach",
+            "along the shore",
+            "along the sea",
+            "across the beach",
+        ],
+        (Place::Beach, false) => &[
+            "on a beach",
+            "on the beach",
+            "at the sea",
+            "by the sea",
+            "on a sandy beach",
+            "on the shore",
+        ],
+        (Place::Snowfield, true) => &[
+            "across a snowfield",
+            "through the snow",
+            "across the snow",
+            "through a snowfield",
+            "over a snowfield",
+            "across the snowfield",
+        ],
+        (Place::Snowfield, false) => &[
+            "in a snowfield",
+            "in the snow",
+            "on a snowfield",
+            "on the snow",
+            "on a snowy plain",
+            "in the snowfield",
+        ],
+        (Place::Desert, true) => &[
+            "through a desert",
+            "across a desert",
+            "along a desert road",
+            "through the desert",
+            "across the desert",
+            "between sand dunes",
+        ],
+        (Place::Desert, false) => &[
+            "in a desert",
+            "in the desert",
+            "on a desert road",
+            "among sand dunes",
+            "on the desert road",
+            "between sand dunes",
+        ],
+        (Place::Forest, true) => &[
+            "through a forest",
+            "through the forest",
+            "across a forest",
+            "through the woods",
+            "along a forest",
+            "through a pine forest",
+        ],
+        (Place::Forest, false) => &[
+            "in a forest",
+            "in the forest",
+            "in the woods",
+            "among pine trees",
+            "in a pine forest",
+            "between fir trees",
+        ],
+        (Place::Moon, true) => &[
+            "across the moon",
+            "over the moon",
+            "across the surface of the moon",
+            "over the lunar surface",
+            "across the lunar surface",
+            "along the lunar surface",
+        ],
+        (Place::Moon, false) => &[
+            "on the moon",
+            "on the surface of the moon",
+            "on the lunar surface",
+            "in a lunar landscape",
+            "in the lunar landscape",
+            "up on the moon",
+        ],
+    }
+}
+
+/// What a place is full of.
+pub(super) const fn setting(place: Place) -> &'static [&'static str] {
+    match place {
+        Place::NeonStreet => &[
+            "glowing neon signs line the street",
+            "neon signs glow above the street",
+            "the street is lined with neon signs",
+            "neon signs light up the street",
+            "the street glows with neon signs",
+            "the street is full of neon signs",
+        ],
+        Place::Park => &[
+            "trees and grass fill the park",
+            "there are trees in the park",
+            "the park is full of trees",
+            "trees line the park",
+            "the park is lined with trees",
+            "there is grass in the park",
+        ],
+        Place::Tabletop => &[
+            "the scene is set on a table",
+            "everything is on a tabletop",
+            "the table is the stage",
+            "the scene is a model on a table",
+            "the stage is a table",
+            "the scene is on a tabletop",
+        ],
+        Place::Beach => &[
+            "the sea lies behind the beach",
+            "there are palms on the beach",
+            "palms line the beach",
+            "the beach is lined with palms",
+            "the beach is by the sea",
+            "there is sand on the beach",
+        ],
+        Place::Snowfield => &[
+            "the snowfield is lined with firs",
+            "firs line the snowfield",
+            "everything is a snowfield",
+            "the scene is a snowfield",
+            "there are mountains behind the snowfield",
+            "the snowfield is full of firs",
+        ],
+        Place::Desert => &[
+            "sand fills the desert",
+            "there are dunes in the desert",
+            "the desert is full of sand",
+            "cacti line the desert road",
+            "the desert is lined with dunes",
+            "there are cacti in the desert",
+        ],
+        Place::Forest => &[
+            "tall trees fill the forest",
+            "there are tall trees in the forest",
+            "the forest is full of trees",
+            "fir trees line the forest",
+            "the forest is lined with fir trees",
+            "there are ferns in the forest",
+        ],
+        Place::Moon => &[
+            "craters fill the surface of the moon",
+            "there are craters on the moon",
+            "the moon is full of craters",
+            "the scene is set on the moon",
+            "everything is on the moon",
+            "the earth is seen above the moon",
+        ],
+    }
+}
+
+/// When something happens.
+pub(super) const fn light(light: Light) -> &'static [&'static str] {
+    match light {
+        Light::Day => &[
+            "by day",
+            "during the day",
+            "in daylight",
+            "in the daytime",
+            "in the sunlight",
+            "on a sunny day",
+        ],
+        Light::Night => &[
+            "at night",
+            "at night",
+            "by night",
+            "during the night",
+            "in the moonlight",
+            "late at night",
+        ],
+        Light::Sunset => &[
+            "at sunset",
+            "at dusk",
+            "during the sunset",
+            "in the light of the sunset",
+            "at the golden hour",
+            "in the twilight",
+        ],
+        Light::Overcast => &[
+            "on an overcast day",
+            "on a cloudy day",
+            "under an overcast sky",
+            "under a cloudy sky",
+            "in overcast light",
+            "under clouds",
+        ],
+    }
+}
+
+/// What falls from the sky or hangs in the air.
+pub(super) const fn weather(weather: Weather) -> &'static [&'static str] {
+    match weather {
+        Weather::Clear => &[
+            "the sky is clear",
+            "the weather is clear",
+            "there is a clear sky",
+            "the air is clear",
+            "it is clear weather",
+            "the weather stays clear",
+        ],
+        Weather::Rain => &[
+            "rain falls",
+            "it is raining",
+            "rain falls from the sky",
+            "the weather is rainy",
+            "rain is falling",
+            "it rains",
+        ],
+        Weather::Snow => &[
+            "snow falls",
+            "it is snowing",
+            "snow falls from the sky",
+            "snow is falling",
+            "snowflakes are in the air",
+            "it snows",
+        ],
+        Weather::Fog => &[
+            "the weather is foggy",
+            "there is fog",
+            "fog fills the air",
+            "the air is full of fog",
+            "mist fills the air",
+            "it is foggy",
+        ],
+    }
+}
 
 /// Every word that a caption may hold, sorted.
 pub const CAPTION_WORDS: &[&str] = &[
@@ -208,6 +491,14 @@ pub const CAPTION_WORDS: &[&str] = &[
     "yellow",
 ];
 
+/// The caption words of a mix: those of [`Mix::First`] are [`CAPTION_WORDS`], and [`Mix::Whole`] has more; sorted.
+pub fn caption_words_of(mix: Mix) -> &'static [&'static str] {
+    match mix {
+        Mix::First => CAPTION_WORDS,
+        Mix::Whole => WHOLE_WORDS,
+    }
+}
+
 /// [`CAPTION_WORDS`], at most 1,536.
 pub const fn caption_words() -> &'static [&'static str] {
     CAPTION_WORDS
@@ -218,3 +509,6 @@ pub fn word_id(word: &str) -> Option<u16> {
     let lower = word.to_lowercase();
     CAPTION_WORDS.binary_search(&lower.as_str()).ok().and_then(|id| u16::try_from(id).ok())
 }
+
+/// Every word that a caption of [`Mix::Whole`] may hold, sorted.
+const WHOLE_WORDS: &[&str] = &["a"];

@@ -5,14 +5,16 @@ use std::sync::LazyLock;
 
 use crate::grammar::participle;
 use crate::vocabulary::{
-    Action, Angle, Bottom, CameraMove, Colour, Facing, Footwear, Framing, Ground, Hair, Item, Kind,
-    Lane, Light, Material, Place, Relation, Size, Subject, Term, Top, Weather,
+    Action, Angle, Bottom, CameraMove, Colour, Expression, Facing, Footwear, Framing, Ground, Hair,
+    Item, Kind, Lane, Light, Material, Mix, Place, Relation, Size, Subject, Term, Top, Weather,
 };
 
 /// What a word or phrase means by itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Meaning {
     Place(Place),
+    /// A thing that is found in a place, which counts if no place is named.
+    Hint(Place),
     Subject(Subject),
     /// A noun that names only a kind: person, animal, vehicle, thing.
     Kind(Kind),
@@ -31,6 +33,11 @@ pub(super) enum Meaning {
     /// A size or a framing, as the sentence has it.
     Medium,
     Action(Action, VerbForm),
+    /// Collides, and with whom is said next.
+    CollidesWith(VerbForm),
+    Expression(Expression),
+    /// A drinking glass, or what a thing is made of.
+    Glass,
     Relation(Relation),
     Facing(Facing),
     Lane(Lane),
@@ -127,66 +134,214 @@ const IRREGULAR: [(&str, Action, VerbForm); 7] = [
     ("slid", Action::Slide, VerbForm::ThirdPerson),
 ];
 
+/// More of them in [`Mix::Whole`].
+const MORE_IRREGULAR: [(&str, Action, VerbForm); 5] = [
+    ("flew", Action::Fly, VerbForm::ThirdPerson),
+    ("broke", Action::Shatter, VerbForm::ThirdPerson),
+    ("swung", Action::Swing, VerbForm::ThirdPerson),
+    ("danced", Action::Dance, VerbForm::ThirdPerson),
+    ("landed", Action::Land, VerbForm::ThirdPerson),
+];
+
+/// Function words of [`Mix::Whole`].
+const MORE_STOP: &str = "lie lies lying mountains mountain tall earth image late clothes feathered shakes shaking films \
+    filmed appear appears space high landscape young old big-eyed stylish beautiful little-bit";
+
+/// Prepositions of [`Mix::Whole`].
+const MORE_PREPOSITIONS: &str = "between among against amid around";
+
+/// Things that hint at a place of [`Mix::Whole`].
+const HINTS: [(&str, Place); 21] = [
+    ("road", Place::NeonStreet),
+    ("avenue", Place::NeonStreet),
+    ("grass", Place::Park),
+    ("lawn", Place::Park),
+    ("meadow", Place::Park),
+    ("trees", Place::Park),
+    ("tree", Place::Park),
+    ("sand", Place::Beach),
+    ("palms", Place::Beach),
+    ("palm trees", Place::Beach),
+    ("palm tree", Place::Beach),
+    ("water", Place::Beach),
+    ("ice", Place::Snowfield),
+    ("snowy", Place::Snowfield),
+    ("firs", Place::Forest),
+    ("ferns", Place::Forest),
+    ("craters", Place::Moon),
+    ("cacti", Place::Desert),
+    ("cactus", Place::Desert),
+    ("dunes", Place::Desert),
+    ("windowsill", Place::Tabletop),
+];
+
 type Table = BTreeMap<String, Meaning>;
 
-static ENGLISH: LazyLock<Table> = LazyLock::new(english);
-static CHINESE: LazyLock<Table> = LazyLock::new(chinese);
+/// Words and names of both languages.
+#[derive(Debug)]
+pub(super) struct Lexicon {
+    english: Table,
+    chinese: Table,
+}
+
+static FIRST: LazyLock<Lexicon> = LazyLock::new(|| Lexicon::new(Mix::First));
+static WHOLE: LazyLock<Lexicon> = LazyLock::new(|| Lexicon::new(Mix::Whole));
 
 /// Most words in a phrase of the lexicon.
 const MAX_WORDS: usize = 5;
 /// Most characters in a Chinese name.
 const MAX_CHARS: usize = 6;
 
-/// The meaning of one English word or phrase, in lower case.
-pub(super) fn meaning(words: &str) -> Option<Meaning> {
-    ENGLISH.get(words).copied()
-}
+impl Lexicon {
+    fn new(mix: Mix) -> Self {
+        Self { english: english(mix), chinese: chinese(mix) }
+    }
 
-/// Cuts a text into known phrases (longest first), unknown words and borders.
-pub(super) fn tokens(text: &str) -> Vec<Token> {
-    let mut tokens = Vec::new();
-    let mut words: Vec<String> = Vec::new();
-    let chars: Vec<char> = text.chars().collect();
-    let mut at = 0;
-    while at < chars.len() {
-        let c = chars[at];
-        if is_chinese(c) {
-            close(&mut words, &mut tokens);
-            let run = chars[at..].iter().take_while(|c| is_chinese(**c)).count();
-            cut_chinese(&chars[at..at + run], &mut tokens);
-            at += run;
-            continue;
+    /// The lexicon of a mix.
+    pub(super) fn of(mix: Mix) -> &'static Self {
+        match mix {
+            Mix::First => &FIRST,
+            Mix::Whole => &WHOLE,
         }
-        // Latin letters that are part of a Chinese name, as in T恤.
-        if let Some((meaning, n)) = chinese_at(&chars[at..])
-            .filter(|(_, n)| chars[at..at + n].iter().any(|c| is_chinese(*c)))
-        {
-            close(&mut words, &mut tokens);
-            tokens.push(Token::Known(meaning));
-            at += n;
-            continue;
-        }
-        match border(c) {
-            Some(meaning) => {
-                close(&mut words, &mut tokens);
-                tokens.push(Token::Known(meaning));
-            }
-            None if is_word(c) => {
-                let run: String = chars[at..]
-                    .iter()
-                    .take_while(|c| is_word(**c) && !is_chinese(**c))
-                    .flat_map(|c| c.to_lowercase())
-                    .collect();
-                at += chars[at..].iter().take_while(|c| is_word(**c) && !is_chinese(**c)).count();
-                push_word(&run, &mut words);
+    }
+
+    /// The meaning of one English word or phrase, in lower case.
+    pub(super) fn meaning(&self, words: &str) -> Option<Meaning> {
+        self.english.get(words).copied()
+    }
+
+    /// Cuts a text into known phrases (longest first), unknown words and borders.
+    pub(super) fn tokens(&self, text: &str) -> Vec<Token> {
+        let mut tokens = Vec::new();
+        let mut words: Vec<String> = Vec::new();
+        let chars: Vec<char> = text.chars().collect();
+        let mut at = 0;
+        while at < chars.len() {
+            let c = chars[at];
+            if is_chinese(c) {
+                self.close(&mut words, &mut tokens);
+                let run = chars[at..].iter().take_while(|c| is_chinese(**c)).count();
+                self.cut_chinese(&chars[at..at + run], &mut tokens);
+                at += run;
                 continue;
             }
-            None => {}
+            // Latin letters that are part of a Chinese name, as in T恤.
+            if let Some((meaning, n)) = self
+                .chinese_at(&chars[at..])
+                .filter(|(_, n)| chars[at..at + n].iter().any(|c| is_chinese(*c)))
+            {
+                self.close(&mut words, &mut tokens);
+                tokens.push(Token::Known(meaning));
+                at += n;
+                continue;
+            }
+            match border(c) {
+                Some(meaning) => {
+                    self.close(&mut words, &mut tokens);
+                    tokens.push(Token::Known(meaning));
+                }
+                None if is_word(c) => {
+                    let run: String = chars[at..]
+                        .iter()
+                        .take_while(|c| is_word(**c) && !is_chinese(**c))
+                        .flat_map(|c| c.to_lowercase())
+                        .collect();
+                    at +=
+                        chars[at..].iter().take_while(|c| is_word(**c) && !is_chinese(**c)).count();
+                    self.push_word(&run, &mut words);
+                    continue;
+                }
+                None => {}
+            }
+            at += 1;
         }
-        at += 1;
+        self.close(&mut words, &mut tokens);
+        tokens
     }
-    close(&mut words, &mut tokens);
-    tokens
+
+    /// Adds a word, without its possessive ending; a hyphenated one that nobody knows is added in parts.
+    fn push_word(&self, run: &str, words: &mut Vec<String>) {
+        let word = run.replace('’', "'");
+        let word = word.trim_matches(['-', '\'']);
+        let word = word.strip_suffix("'s").unwrap_or(word);
+        if word.is_empty() || SKIPPED.contains(&word) {
+            return;
+        }
+        if let Some(stem) = word.strip_suffix("n't") {
+            words.push(stem.to_owned());
+            words.push("not".to_owned());
+        } else if word.contains('-') && !self.english.contains_key(word) {
+            words.extend(word.split('-').filter(|part| !part.is_empty()).map(str::to_owned));
+        } else {
+            words.push(word.to_owned());
+        }
+    }
+
+    /// Turns the words since the last border into tokens.
+    fn close(&self, words: &mut Vec<String>, tokens: &mut Vec<Token>) {
+        let mut at = 0;
+        while at < words.len() {
+            let longest = (1..=MAX_WORDS.min(words.len() - at))
+                .rev()
+                .find_map(|n| self.meaning(&words[at..at + n].join(" ")).map(|known| (known, n)));
+            match longest {
+                Some((meaning, n)) => {
+                    tokens.push(Token::Known(meaning));
+                    at += n;
+                }
+                None => {
+                    tokens.push(self.single(&words[at]));
+                    at += 1;
+                }
+            }
+        }
+        words.clear();
+    }
+
+    /// A word that is in no phrase: perhaps a plural, or a number in digits.
+    fn single(&self, word: &str) -> Token {
+        if let Ok(number) = word.parse::<u32>() {
+            return Token::Known(Meaning::Number(number));
+        }
+        let singular = word
+            .strip_suffix("es")
+            .and_then(|stem| self.meaning(stem))
+            .or_else(|| word.strip_suffix('s').and_then(|stem| self.meaning(stem)));
+        match singular {
+            Some(known) if word.len() > 3 => Token::Known(known),
+            Some(_) | None => Token::Unknown(word.to_owned()),
+        }
+    }
+
+    fn chinese_at(&self, chars: &[char]) -> Option<(Meaning, usize)> {
+        (1..=MAX_CHARS.min(chars.len())).rev().find_map(|n| {
+            let name: String = chars[..n].iter().collect();
+            self.chinese.get(&name).map(|meaning| (*meaning, n))
+        })
+    }
+
+    fn cut_chinese(&self, chars: &[char], tokens: &mut Vec<Token>) {
+        let mut unknown = String::new();
+        let mut at = 0;
+        while at < chars.len() {
+            match self.chinese_at(&chars[at..]) {
+                Some((meaning, n)) => {
+                    if !unknown.is_empty() {
+                        tokens.push(Token::Unknown(std::mem::take(&mut unknown)));
+                    }
+                    tokens.push(Token::Known(meaning));
+                    at += n;
+                }
+                None => {
+                    unknown.push(chars[at]);
+                    at += 1;
+                }
+            }
+        }
+        if !unknown.is_empty() {
+            tokens.push(Token::Unknown(unknown));
+        }
+    }
 }
 
 fn is_word(c: char) -> bool {
@@ -205,97 +360,19 @@ fn border(c: char) -> Option<Meaning> {
     }
 }
 
-/// Adds a word, without its possessive ending; a hyphenated one that nobody knows is added in parts.
-fn push_word(run: &str, words: &mut Vec<String>) {
-    let word = run.replace('’', "'");
-    let word = word.trim_matches(['-', '\'']);
-    let word = word.strip_suffix("'s").unwrap_or(word);
-    if word.is_empty() || SKIPPED.contains(&word) {
-        return;
-    }
-    if let Some(stem) = word.strip_suffix("n't") {
-        words.push(stem.to_owned());
-        words.push("not".to_owned());
-    } else if word.contains('-') && !ENGLISH.contains_key(word) {
-        words.extend(word.split('-').filter(|part| !part.is_empty()).map(str::to_owned));
-    } else {
-        words.push(word.to_owned());
-    }
-}
-
-/// Turns the words since the last border into tokens.
-fn close(words: &mut Vec<String>, tokens: &mut Vec<Token>) {
-    let mut at = 0;
-    while at < words.len() {
-        let longest = (1..=MAX_WORDS.min(words.len() - at))
-            .rev()
-            .find_map(|n| ENGLISH.get(&words[at..at + n].join(" ")).map(|meaning| (*meaning, n)));
-        match longest {
-            Some((meaning, n)) => {
-                tokens.push(Token::Known(meaning));
-                at += n;
-            }
-            None => {
-                tokens.push(single(&words[at]));
-                at += 1;
-            }
-        }
-    }
-    words.clear();
-}
-
-/// A word that is in no phrase: perhaps a plural, or a number in digits.
-fn single(word: &str) -> Token {
-    if let Ok(number) = word.parse::<u32>() {
-        return Token::Known(Meaning::Number(number));
-    }
-    let singular = word
-        .strip_suffix("es")
-        .and_then(meaning)
-        .or_else(|| word.strip_suffix('s').and_then(meaning));
-    match singular {
-        Some(known) if word.len() > 3 => Token::Known(known),
-        Some(_) | None => Token::Unknown(word.to_owned()),
-    }
-}
-
-fn chinese_at(chars: &[char]) -> Option<(Meaning, usize)> {
-    (1..=MAX_CHARS.min(chars.len())).rev().find_map(|n| {
-        let name: String = chars[..n].iter().collect();
-        CHINESE.get(&name).map(|meaning| (*meaning, n))
-    })
-}
-
-fn cut_chinese(chars: &[char], tokens: &mut Vec<Token>) {
-    let mut unknown = String::new();
-    let mut at = 0;
-    while at < chars.len() {
-        match chinese_at(&chars[at..]) {
-            Some((meaning, n)) => {
-                if !unknown.is_empty() {
-                    tokens.push(Token::Unknown(std::mem::take(&mut unknown)));
-                }
-                tokens.push(Token::Known(meaning));
-                at += n;
-            }
-            None => {
-                unknown.push(chars[at]);
-                at += 1;
-            }
-        }
-    }
-    if !unknown.is_empty() {
-        tokens.push(Token::Unknown(unknown));
-    }
-}
-
 /// Adds `words` unless an earlier entry has them: what is added first wins.
 fn add(table: &mut Table, words: &str, meaning: Meaning) {
     table.entry(words.to_owned()).or_insert(meaning);
 }
 
-fn add_terms<T: Term>(table: &mut Table, meaning: impl Fn(T) -> Meaning) {
-    for &term in T::ALL {
+/// Adds the entries of a table. In the whole vocabulary a name counts before another entry's synonym.
+fn add_terms<T: Term>(mix: Mix, table: &mut Table, meaning: impl Fn(T) -> Meaning) {
+    if mix == Mix::Whole {
+        for &term in T::ALL {
+            add(table, term.name(), meaning(term));
+        }
+    }
+    for &term in T::of(mix) {
         add(table, term.name(), meaning(term));
         for synonym in term.synonyms() {
             add(table, synonym, meaning(term));
@@ -303,8 +380,67 @@ fn add_terms<T: Term>(table: &mut Table, meaning: impl Fn(T) -> Meaning) {
     }
 }
 
-fn english() -> Table {
+/// What only the whole vocabulary knows, and what it knows better.
+fn add_more(table: &mut Table) {
+    for (words, meaning) in [
+        ("glass", Meaning::Glass),
+        ("made of glass", Meaning::Material(Material::Glass)),
+        ("of glass", Meaning::Material(Material::Glass)),
+        ("of transparent glass", Meaning::Material(Material::Glass)),
+        ("glass surface", Meaning::Material(Material::Glass)),
+        ("pendulum", Meaning::Subject(Subject::Ball)),
+        ("tower of boxes", Meaning::Subject(Subject::Box)),
+        ("stack of boxes", Meaning::Subject(Subject::Box)),
+        ("rain falls", Meaning::Weather(Weather::Rain)),
+        ("rain is falling", Meaning::Weather(Weather::Rain)),
+        ("falling rain", Meaning::Weather(Weather::Rain)),
+        ("in the rain", Meaning::Weather(Weather::Rain)),
+        ("snow falls", Meaning::Weather(Weather::Snow)),
+        ("snow is falling", Meaning::Weather(Weather::Snow)),
+        ("falling snow", Meaning::Weather(Weather::Snow)),
+        ("under the moon", Meaning::Light(Light::Night)),
+        ("full moon", Meaning::Light(Light::Night)),
+        ("bird eye view", Meaning::Angle(Angle::High)),
+        ("bird eye", Meaning::Angle(Angle::High)),
+        ("worm eye view", Meaning::Angle(Angle::Low)),
+        ("worm eye", Meaning::Angle(Angle::Low)),
+        ("camera orbits", Meaning::Camera(CameraMove::Orbit, Sure::Yes)),
+    ] {
+        add(table, words, meaning);
+    }
+    for part in ["suit", "suits", "spacesuit", "space suit", "feathers", "coat of fur"] {
+        add(table, part, Meaning::Part);
+    }
+    for verb in ["collide", "crash", "bump"] {
+        for (word, form) in inflected(verb) {
+            for with in ["with", "into", "against"] {
+                add(table, &format!("{word} {with}"), Meaning::CollidesWith(form));
+            }
+        }
+    }
+    for relation in [Relation::Follows, Relation::Meets, Relation::Chases, Relation::Holds] {
+        for verb in std::iter::once(relation.name()).chain(relation.synonyms().iter().copied()) {
+            for (word, _) in inflected_phrase(verb) {
+                add(table, &word, Meaning::Relation(relation));
+            }
+        }
+    }
+    for (word, place) in HINTS {
+        add(table, word, Meaning::Hint(place));
+    }
+    for &expression in Expression::ALL {
+        add(table, expression.name(), Meaning::Expression(expression));
+        for synonym in expression.synonyms() {
+            add(table, synonym, Meaning::Expression(expression));
+        }
+    }
+}
+
+fn english(mix: Mix) -> Table {
     let table = &mut Table::new();
+    if mix == Mix::Whole {
+        add_more(table);
+    }
     for (words, meaning) in [
         ("medium", Meaning::Medium),
         ("medium size", Meaning::Size(Size::Medium)),
@@ -391,49 +527,63 @@ fn english() -> Table {
             add(table, &format!("{name}-haired"), Meaning::Hair(hair));
         }
     }
-    add_cameras(table);
-    add_terms(table, Meaning::Subject);
-    add_terms(table, Meaning::Place);
-    add_terms(table, Meaning::Colour);
-    add_terms(table, Meaning::Top);
-    add_terms(table, Meaning::Bottom);
-    add_terms(table, Meaning::Footwear);
-    add_terms(table, Meaning::Item);
-    add_terms(table, Meaning::Material);
-    add_terms(table, Meaning::Size);
-    add_terms(table, Meaning::Relation);
-    add_terms(table, Meaning::Lane);
-    add_terms(table, Meaning::Facing);
-    add_terms(table, Meaning::Light);
-    add_terms(table, Meaning::Weather);
-    add_terms(table, Meaning::Ground);
-    add_terms(table, Meaning::Framing);
-    add_terms(table, Meaning::Angle);
-    for &action in Action::ALL {
-        for verb in std::iter::once(action.name()).chain(action.synonyms().iter().copied()) {
-            for (word, form) in inflected(verb) {
+    add_cameras(mix, table);
+    add_terms(mix, table, Meaning::Subject);
+    add_terms(mix, table, Meaning::Place);
+    add_terms(mix, table, Meaning::Colour);
+    add_terms(mix, table, Meaning::Top);
+    add_terms(mix, table, Meaning::Bottom);
+    add_terms(mix, table, Meaning::Footwear);
+    add_terms(mix, table, Meaning::Item);
+    add_terms(mix, table, Meaning::Material);
+    add_terms(mix, table, Meaning::Size);
+    add_terms(mix, table, Meaning::Relation);
+    add_terms(mix, table, Meaning::Lane);
+    add_terms(mix, table, Meaning::Facing);
+    add_terms(mix, table, Meaning::Light);
+    add_terms(mix, table, Meaning::Weather);
+    add_terms(mix, table, Meaning::Ground);
+    add_terms(mix, table, Meaning::Framing);
+    add_terms(mix, table, Meaning::Angle);
+    if mix == Mix::Whole {
+        for &action in Action::ALL {
+            for (word, form) in inflected_phrase(action.name()) {
                 add(table, &word, Meaning::Action(action, form));
             }
         }
     }
-    for (word, action, form) in IRREGULAR {
+    for &action in Action::of(mix) {
+        for verb in std::iter::once(action.name()).chain(action.synonyms().iter().copied()) {
+            for (word, form) in inflected_phrase(verb) {
+                add(table, &word, Meaning::Action(action, form));
+            }
+        }
+    }
+    let (irregular, prepositions, stop): (&[_], _, _) = match mix {
+        Mix::First => (&[], "", ""),
+        Mix::Whole => (&MORE_IRREGULAR, MORE_PREPOSITIONS, MORE_STOP),
+    };
+    for &(word, action, form) in IRREGULAR.iter().chain(irregular) {
         add(table, word, Meaning::Action(action, form));
     }
-    for preposition in PREPOSITIONS.split_whitespace() {
+    for preposition in PREPOSITIONS.split_whitespace().chain(prepositions.split_whitespace()) {
         add(table, preposition, Meaning::Preposition);
     }
-    for word in STOP.split_whitespace() {
+    for word in STOP.split_whitespace().chain(stop.split_whitespace()) {
         add(table, word, Meaning::Stop);
     }
     std::mem::take(table)
 }
 
 /// Camera moves with their verbs inflected; pans, dollies and zooms are sure to be the camera's.
-fn add_cameras(table: &mut Table) {
-    for &camera in CameraMove::ALL {
+fn add_cameras(mix: Mix, table: &mut Table) {
+    for &camera in CameraMove::of(mix) {
         for name in std::iter::once(camera.name()).chain(camera.synonyms().iter().copied()) {
             let (verb, rest) = name.split_once(' ').map_or((name, ""), |(verb, rest)| (verb, rest));
-            let sure = if matches!(verb, "pan" | "dolly" | "zoom" | "static") {
+            let sure = if matches!(
+                verb,
+                "pan" | "dolly" | "zoom" | "static" | "orbit" | "crane" | "handheld" | "hand-held"
+            ) {
                 Sure::Yes
             } else {
                 Sure::No
@@ -462,6 +612,16 @@ fn add_cameras(table: &mut Table) {
     }
 }
 
+/// The forms of a verb of one or more words, of which the first changes.
+fn inflected_phrase(verb: &str) -> [(String, VerbForm); 3] {
+    match verb.split_once(' ') {
+        None => inflected(verb),
+        Some((first, rest)) => {
+            inflected(first).map(|(word, form)| (format!("{word} {rest}"), form))
+        }
+    }
+}
+
 fn inflected(verb: &str) -> [(String, VerbForm); 3] {
     let third = match verb.strip_suffix('y') {
         Some(stem) if !stem.ends_with(['a', 'e', 'o', 'u']) => format!("{stem}ies"),
@@ -477,9 +637,9 @@ fn inflected(verb: &str) -> [(String, VerbForm); 3] {
     ]
 }
 
-fn chinese() -> Table {
-    fn add_names<T: Term>(table: &mut Table, meaning: impl Fn(T) -> Meaning) {
-        for &term in T::ALL {
+fn chinese(mix: Mix) -> Table {
+    fn add_names<T: Term>(mix: Mix, table: &mut Table, meaning: impl Fn(T) -> Meaning) {
+        for &term in T::of(mix) {
             for name in term.chinese() {
                 add(table, name, meaning(term));
             }
@@ -529,24 +689,36 @@ fn chinese() -> Table {
     ] {
         add(table, stop, Meaning::Stop);
     }
-    add_names(table, |camera| Meaning::Camera(camera, Sure::Yes));
-    add_names(table, Meaning::Subject);
-    add_names(table, Meaning::Place);
-    add_names(table, Meaning::Colour);
-    add_names(table, Meaning::Top);
-    add_names(table, Meaning::Bottom);
-    add_names(table, Meaning::Footwear);
-    add_names(table, Meaning::Item);
-    add_names(table, Meaning::Material);
-    add_names(table, Meaning::Size);
-    add_names(table, |action| Meaning::Action(action, VerbForm::ThirdPerson));
-    add_names(table, Meaning::Relation);
-    add_names(table, Meaning::Facing);
-    add_names(table, Meaning::Lane);
-    add_names(table, Meaning::Light);
-    add_names(table, Meaning::Weather);
-    add_names(table, Meaning::Ground);
-    add_names(table, Meaning::Framing);
-    add_names(table, Meaning::Angle);
+    if mix == Mix::Whole {
+        for stop in ["正在", "大", "一片", "天", "天空", "风景", "一头", "一匹", "一艘"]
+        {
+            if Size::ALL.iter().all(|size| !size.chinese().contains(&stop)) {
+                add(table, stop, Meaning::Stop);
+            }
+        }
+        for measure in ["头", "匹", "艘", "群", "片"] {
+            add(table, measure, Meaning::Stop);
+        }
+        add_names(mix, table, Meaning::Expression);
+    }
+    add_names(mix, table, |camera| Meaning::Camera(camera, Sure::Yes));
+    add_names(mix, table, Meaning::Subject);
+    add_names(mix, table, Meaning::Place);
+    add_names(mix, table, Meaning::Colour);
+    add_names(mix, table, Meaning::Top);
+    add_names(mix, table, Meaning::Bottom);
+    add_names(mix, table, Meaning::Footwear);
+    add_names(mix, table, Meaning::Item);
+    add_names(mix, table, Meaning::Material);
+    add_names(mix, table, Meaning::Size);
+    add_names(mix, table, |action| Meaning::Action(action, VerbForm::ThirdPerson));
+    add_names(mix, table, Meaning::Relation);
+    add_names(mix, table, Meaning::Facing);
+    add_names(mix, table, Meaning::Lane);
+    add_names(mix, table, Meaning::Light);
+    add_names(mix, table, Meaning::Weather);
+    add_names(mix, table, Meaning::Ground);
+    add_names(mix, table, Meaning::Framing);
+    add_names(mix, table, Meaning::Angle);
     std::mem::take(table)
 }

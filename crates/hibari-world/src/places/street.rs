@@ -39,13 +39,19 @@ const WALLS: [Vec3; 4] = [
 /// Builds the street.
 pub(super) fn build(look: &Look, random: &mut Random) -> Setting {
     let night = look.light == Light::Night;
+    // Signs shine brighter the duller the light is.
+    let dusk_glow = match look.light {
+        Light::Day => 0.42,
+        Light::Overcast => 0.75,
+        Light::Sunset | Light::Night => 1.05,
+    };
     let mut tile = Set::default();
     match look.way {
-        Way::Across => front(&mut tile, night, random),
+        Way::Across => front(&mut tile, night, dusk_glow, random),
         Way::Along => {
             let mut sides = [Set::default(), Set::default()];
             for side in &mut sides {
-                front(side, night, random);
+                front(side, night, dusk_glow, random);
             }
             // Both fronts look at the road, which leads away from the camera.
             let quarter = std::f32::consts::FRAC_PI_2;
@@ -97,12 +103,12 @@ pub(super) fn build(look: &Look, random: &mut Random) -> Setting {
 }
 
 /// One row of houses of [`PERIOD`] units along x, whose fronts look towards z.
-fn front(set: &mut Set, night: bool, random: &mut Random) {
+fn front(set: &mut Set, night: bool, dusk_glow: f32, random: &mut Random) {
     let mut x = -0.5 * PERIOD;
     while x < 0.5 * PERIOD - 0.01 {
         let left = 0.5 * PERIOD - x;
         let width = if left < 5.2 { left.min(4.0).max(left - 2.4) } else { random.range(2.6, 4.0) };
-        house(set, x + 0.5 * width, width, night, random);
+        house(set, x + 0.5 * width, width, night, dusk_glow, random);
         x += width;
     }
     let steel = Surface::matte(Vec3::splat(if night { 0.06 } else { 0.22 }));
@@ -114,7 +120,7 @@ fn front(set: &mut Set, night: bool, random: &mut Random) {
     }
 }
 
-fn house(set: &mut Set, x: f32, width: f32, night: bool, random: &mut Random) {
+fn house(set: &mut Set, x: f32, width: f32, night: bool, dusk_glow: f32, random: &mut Random) {
     let dim = if night { 0.20 } else { 1.0 };
     let wall = Surface::matte(random.pick(&WALLS) * dim);
     let height = random.range(5.0, 9.5);
@@ -150,7 +156,7 @@ fn house(set: &mut Set, x: f32, width: f32, night: bool, random: &mut Random) {
     );
     windows(set, x, width, height, night, random);
     // Signs: one over the shop, most houses have one that stands out over the pavement.
-    let glow = if night { 1.45 } else { 0.42 };
+    let glow = if night { 1.45 } else { dusk_glow };
     let sign = |set: &mut Set, size: Vec3, place: Vec3, random: &mut Random| {
         let colour = random.pick(&NEON);
         let phase = random.pick(&[0.0, 0.33, 0.66]);

@@ -2,11 +2,13 @@
 //!
 //! Triangles are rasterised at twice the size (`raster`), then each pixel is shaded once for each instance that it shows
 //! (`shade`); shadows are the meshes laid flat on the ground, the mirror is the meshes upside down under it, and what
-//! glows is blurred and added (`finish`). No function of the platform's mathematics library is used, so the bits do not
+//! glows is blurred and added (`finish`). Glass and what falls through the air come last, over what is behind them
+//! (`over`). No function of the platform's mathematics library is used, so the bits do not
 //! depend on it.
 
 mod finish;
 pub mod mesh;
+mod over;
 mod raster;
 pub mod scene;
 mod shade;
@@ -20,7 +22,7 @@ use self::finish::{Bloom, Tone};
 pub use self::mesh::Mesh;
 use self::mesh::normal_matrix;
 use self::raster::{Camera, Corner, Lens, Target, stamp};
-pub use self::scene::{Disc, Instance, Lamp, Pattern, Scene, Sky, Surface, View};
+pub use self::scene::{Disc, Instance, Lamp, Particles, Pattern, Scene, Sky, Surface, View};
 use self::shade::{Light, Paint, Point, noise, pattern, smooth};
 
 /// Draws scenes; keeps its buffers from frame to frame. One per thread.
@@ -28,6 +30,10 @@ pub struct Renderer {
     tone: Tone,
     /// At twice the frame's size.
     samples: Target,
+    /// At twice the frame's size: what is of glass.
+    glass: Target,
+    /// The frame without glass.
+    backdrop: Vec<Vec3A>,
     /// At half the frame's size: the scene upside down.
     mirrored: Target,
     /// As the samples: 1 where a shadow falls on the ground.
@@ -76,6 +82,8 @@ impl Renderer {
         Self {
             tone: Tone::new(),
             samples: Target::default(),
+            glass: Target::default(),
+            backdrop: Vec::new(),
             mirrored: Target::default(),
             shadow: Vec::new(),
             open: Vec::new(),
@@ -102,6 +110,8 @@ impl Renderer {
         self.draw_shadows(&shot);
         self.draw_mirror(&shot);
         self.shade(&shot);
+        self.draw_glass(&shot);
+        self.draw_particles(&shot);
         self.bloom.blur();
         let mut rgb = vec![0; width * height * 3];
         self.tone.encode(&self.linear, &self.bloom, width, &mut rgb);
@@ -135,7 +145,9 @@ impl Renderer {
         let to_view = shot.camera.to_view();
         for (i, instance) in shot.scene.instances.iter().enumerate() {
             let (low, high) = self.place(instance, &instance.pose, &to_view);
-            self.draw(i, instance, &lens, false);
+            if instance.surface.clear == 0.0 {
+                self.draw(i, instance, &lens, false);
+            }
             let plain = instance.surface.pattern == Pattern::Plain;
             self.parts.push(Part {
                 lamps: shot.light.lamps_near(0.5 * (low + high), 0.5 * (high - low).length()),

@@ -101,7 +101,8 @@ impl Triangle {
 pub(crate) struct Target {
     width: usize,
     height: usize,
-    inverse_depth: Vec<f32>,
+    /// 0 where there is nothing.
+    pub(crate) inverse_depth: Vec<f32>,
     /// Index into `triangles` plus one; 0 where there is none.
     pub(crate) nearest: Vec<u32>,
     pub(crate) triangles: Vec<Triangle>,

@@ -53,6 +53,26 @@ pub enum Pattern {
         /// Colour of the pavements.
         pavement: Vec3,
     },
+    /// Sand by the sea: the sea is where the distance from the shore line is negative, and its edge comes and goes.
+    Shore {
+        /// Unit direction of the shore in the plane (x, z).
+        along: Vec2,
+        /// Distance of the shore line from the origin, towards (-along.y, along.x).
+        offset: f32,
+        /// Colour of the water.
+        water: Vec3,
+        /// Colour of foam and of light on the waves.
+        foam: Vec3,
+        /// Time, seconds.
+        secs: f32,
+    },
+    /// Soft spots with round craters.
+    Craters {
+        /// Distance of craters.
+        size: f32,
+        /// Colour of the spots.
+        second: Vec3,
+    },
     /// A mottled ground with a path on it.
     Path {
         /// Unit direction of the path in the plane (x, z).
@@ -73,6 +93,8 @@ pub struct Surface {
     pub colour: Vec3,
     /// Strength of a highlight, 0 matte .. 1 metal-like.
     pub gloss: f32,
+    /// Share of the light that passes through, 0 for all that is not of glass; bent a little by its shape.
+    pub clear: f32,
     /// 0 lit only; from there on it shines by itself with `glow * colour` and takes less light; 1 and more blooms.
     pub glow: f32,
     /// Where a second colour goes.
@@ -83,7 +105,7 @@ impl Surface {
     /// A matte surface of one colour.
     #[must_use]
     pub fn matte(colour: Vec3) -> Self {
-        Self { colour, gloss: 0.0, glow: 0.0, pattern: Pattern::Plain }
+        Self { colour, gloss: 0.0, clear: 0.0, glow: 0.0, pattern: Pattern::Plain }
     }
 
     /// A surface of one colour with a highlight.
@@ -96,6 +118,12 @@ impl Surface {
     #[must_use]
     pub fn glowing(colour: Vec3, glow: f32) -> Self {
         Self { glow, ..Self::matte(colour) }
+    }
+
+    /// Glass that tints what is behind it.
+    #[must_use]
+    pub fn clear(colour: Vec3, clear: f32) -> Self {
+        Self { gloss: 0.9, clear, ..Self::matte(colour) }
     }
 
     /// The same surface with a pattern.
@@ -168,6 +196,17 @@ pub struct Lamp {
     pub reach: f32,
 }
 
+/// What falls through the air.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Particles {
+    /// Whether it is snow, which drifts as flakes; else rain, which falls as streaks.
+    pub snow: bool,
+    /// Their colour, lit.
+    pub colour: Vec3,
+    /// Time, seconds.
+    pub secs: f32,
+}
+
 /// All that a frame shows.
 #[derive(Clone, Debug)]
 pub struct Scene {
@@ -193,6 +232,8 @@ pub struct Scene {
     pub ground: Surface,
     /// How strongly the ground mirrors, 0 dry .. 1 water.
     pub mirror: f32,
+    /// What falls through the air.
+    pub particles: Option<Particles>,
     /// The meshes.
     pub instances: Vec<Instance>,
 }
@@ -218,6 +259,7 @@ impl Scene {
             fog_density: 0.016,
             ground: Surface::matte(Vec3::splat(0.5)),
             mirror: 0.0,
+            particles: None,
             instances: Vec::new(),
         }
     }
@@ -242,6 +284,7 @@ impl Scene {
             fog_density: 0.025,
             ground: Surface::matte(Vec3::splat(0.12)),
             mirror: 0.0,
+            particles: None,
             instances: Vec::new(),
         }
     }

@@ -112,6 +112,25 @@ impl Light {
         colour
     }
 
+    /// What a clear surface shows of what is `behind` it.
+    pub(crate) fn clear(
+        &self,
+        colour: Vec3A,
+        share: f32,
+        point: &Point,
+        lit: Vec3A,
+        behind: Vec3A,
+    ) -> Vec3A {
+        let facing = point.normal.dot(point.to_eye).clamp(0.0, 1.0);
+        let rim = (1.0 - facing) * (1.0 - facing);
+        let solid = 1.0 - share * (1.0 - 0.75 * rim);
+        let tint = Vec3A::ONE + (colour - Vec3A::ONE) * 0.62;
+        let half = (self.sun + point.to_eye).normalize_or_zero();
+        let highlight = power_32(point.normal.dot(half).max(0.0));
+        let shine = self.ambient_up * (0.30 * rim + 0.05) + self.sun_colour * (0.9 * highlight);
+        lit * solid + behind * tint * (1.0 - solid) + shine
+    }
+
     /// All lamps, as bits.
     pub(crate) fn all_lamps(&self) -> u32 {
         self.lamps_near(Vec3A::ZERO, f32::INFINITY)
@@ -210,6 +229,57 @@ pub(crate) fn pattern(pattern: &Pattern, colour: Vec3A, at: Vec3A, detail: f32) 
             };
             between(road, tiles, paved)
         }
+        Pattern::Shore { along, offset, water, foam, secs } => {
+            let (x, y) = (plane.dot(along), plane.dot(along.perp()) - offset);
+            let tide = 0.22 * triangle(0.19 * secs) + 0.5 * (noise(Vec2::new(0.35 * x, 3.0)) - 0.5);
+            let level = y - tide;
+            let spread = 0.5 / detail.max(0.03);
+            let dry = (level * spread + 0.5).clamp(0.0, 1.0);
+            let sand = || {
+                let wet = smooth(1.0 - (level - 0.05) / 0.7);
+                let spots = mottle(plane, 0.9, keep(0.9));
+                colour * ((0.90 + 0.20 * spots) * (1.0 - 0.38 * wet))
+            };
+            let sea = || {
+                let deep = smooth(-level / 6.0);
+                let drift = Vec2::new(0.55 * x + 0.25 * secs, 1.9 * y - 0.5 * secs);
+                let swell = noise(drift) * 0.6 + 0.4 * noise(drift * 2.3 + Vec2::splat(0.3 * secs));
+                let body =
+                    Vec3A::from(water) * (1.25 - 0.5 * deep) * (0.80 + 0.4 * swell * keep(0.8));
+                let crest = smooth((swell - 0.66) * 7.0) * keep(0.5) * 0.55;
+                let edge = smooth(1.0 - (level + 0.16).abs() / 0.20);
+                let second =
+                    smooth(1.0 - (level + 1.0 + 0.25 * triangle(0.19 * secs + 0.7)).abs() / 0.12)
+                        * 0.6;
+                let white = crest.max(edge).max(second);
+                body + (Vec3A::from(foam) - body) * white
+            };
+            between(sea, sand, dry)
+        }
+        Pattern::Craters { size, second } => {
+            let base = mix(second, mottle(plane, 0.5 * size, keep(0.5 * size)));
+            let craters = |size: f32, seed: f32| {
+                let cell = Vec2::new(floor(plane.x / size), floor(plane.y / size));
+                let chance = hash(cell.x + seed, cell.y);
+                let radius = (0.16 + 0.24 * chance) * size;
+                let free = size - 2.2 * radius;
+                let middle = (cell * size)
+                    + Vec2::splat(1.1 * radius)
+                    + Vec2::new(hash(cell.x, cell.y + 9.0 + seed), hash(cell.x + 31.0, cell.y))
+                        * free.max(0.0);
+                let off = plane - middle;
+                let far = off.length() / radius;
+                if far > 1.1 || chance < 0.3 {
+                    return 1.0;
+                }
+                // The wall away from the sun is lit.
+                let side = off.x / radius;
+                let bowl = 1.0 - 0.30 * smooth(1.5 - 1.5 * far) + 0.22 * side * smooth(far);
+                let rim = 0.20 * smooth(1.0 - (far - 0.95).abs() / 0.13);
+                1.0 + (bowl + rim - 1.0) * keep(0.6 * radius)
+            };
+            base * (craters(size, 0.0) * craters(0.37 * size, 77.0))
+        }
         Pattern::Path { along, offset, half_width, second } => {
             let way = plane.dot(along.perp()) - offset;
             let sway = 0.25 * half_width * (noise(plane * 0.6) - 0.5);
@@ -271,7 +341,7 @@ fn power_32(x: f32) -> f32 {
 }
 
 /// A number in 0..1 that belongs to a cell of the plane.
-fn hash(x: f32, y: f32) -> f32 {
+pub(crate) fn hash(x: f32, y: f32) -> f32 {
     hash_cell(x as i32, y as i32)
 }
 

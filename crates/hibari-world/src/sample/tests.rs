@@ -58,7 +58,9 @@ fn joint(labels: &[[usize; 7]], a: &str, b: &str) -> (Vec<(usize, usize)>, usize
 fn attributes_are_drawn_independently() {
     let nothing = PartialScript::default();
     let labels: Vec<[usize; 7]> = (0..50_000)
-        .map(|seed| attempt(seed, 0, Split::Train, FORM, &nothing).attributes().labels())
+        .map(|seed| {
+            attempt(Mix::First, seed, 0, Split::Train, FORM, &nothing).attributes().labels()
+        })
         .collect();
     for (a, b) in INDEPENDENT {
         let (pairs, rows, columns) = joint(&labels, a, b);

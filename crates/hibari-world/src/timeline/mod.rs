@@ -3,6 +3,7 @@
 //! Everything is a closed form of the frame's time, so any frame can be asked for alone, in any order.
 
 pub(crate) mod motion;
+pub(crate) mod physics;
 mod staging;
 
 use glam::Vec3;
@@ -15,7 +16,7 @@ use crate::places::{Look, Setting, Way};
 use crate::random::Random;
 use crate::render::Scene;
 use crate::script::{Script, Shot};
-use crate::vocabulary::{Action, Place, Term};
+use crate::vocabulary::{Action, Place, Subject, Term};
 
 /// Length of the stretch around the camera that pedestrians walk through, units.
 const WALKED: f32 = 13.0;
@@ -148,15 +149,28 @@ impl Timeline {
 impl Take {
     fn new(script: &Script, shot: &Shot, idx: usize, first: u32) -> Self {
         let staging = Staging::new(script, shot);
-        let look =
-            Look { place: shot.place, light: shot.light, ground: shot.ground, way: staging.way };
+        let afloat =
+            shot.roles.iter().any(|role| script.cast[role.member].subject == Subject::Boat);
+        let look = Look {
+            place: shot.place,
+            light: shot.light,
+            ground: shot.ground,
+            weather: shot.weather,
+            way: staging.way,
+            afloat,
+        };
         // The same place looks the same in all shots of a script.
         let layout = format!("place/{}", shot.place.name());
         let setting = look.build(&mut Random::new(script.seed, &layout));
         let figures = shot
             .roles
             .iter()
-            .map(|role| Figure::new(&script.cast[role.member], shot.light))
+            .zip(&staging.motions)
+            .map(|(role, motion)| {
+                let seed = script.seed.wrapping_add(idx as u64);
+                let held = motion.held.is_some();
+                Figure::new(&script.cast[role.member], role, shot.light, held, seed)
+            })
             .collect();
         let extras = (0..shot.extras)
             .map(|extra| {
@@ -173,8 +187,8 @@ impl Extra {
     fn new(random: &mut Random, idx: u32, n: u32, look: &Look) -> Self {
         let lateral = match (look.place, look.way) {
             (Place::NeonStreet, _) => random.range(2.75, 3.6),
-            (Place::Park | Place::Tabletop, Way::Across) => random.range(2.0, 3.0),
-            (Place::Park | Place::Tabletop, Way::Along) => random.range(1.5, 2.1),
+            (_, Way::Across) => random.range(2.0, 3.0),
+            (_, Way::Along) => random.range(1.5, 2.1),
         };
         let opposite = look.way == Way::Along && random.chance(0.5);
         let forward = if random.chance(0.5) { 1.0 } else { -1.0 };
@@ -199,15 +213,14 @@ impl Extra {
         let s = middle + WALKED * (fract(self.start + (gone - middle) / WALKED) - 0.5);
         let heading = along * self.velocity.signum();
         Moment {
-            action: Action::Walk,
-            position: along * s + lateral * self.lateral,
-            velocity: along * self.velocity,
-            yaw: glam::Vec2::new(heading.z, heading.x).to_angle(),
             distance: gone.abs(),
             stride: PEDESTRIAN_STRIDE,
-            secs,
-            jump: 0.0,
-            tilt: 0.0,
+            ..Moment::walking(
+                along * s + lateral * self.lateral,
+                along * self.velocity,
+                glam::Vec2::new(heading.z, heading.x).to_angle(),
+                secs,
+            )
         }
     }
 }

@@ -4,6 +4,8 @@
 
 use glam::{Vec2, Vec3};
 
+use super::physics::{PENDULUM, PUSH_SECS, drop_glass, pendulum, slowed, topple};
+use crate::figures::glass::STOOLS;
 use crate::vocabulary::{Action, Facing, Subject};
 
 /// Acceleration of falling things, units per second squared: that of a toy world, a little slow.
@@ -20,6 +22,10 @@ const HANG_TILT: f32 = 0.45;
 pub(crate) const JUMP_HEIGHT: f32 = 0.36;
 /// Length of one jump with its crouch, seconds at the usual speed.
 const JUMP_SECS: f32 = 1.05;
+/// Turn of one who turns on the spot, radians per second.
+const TURN_SPEED: f32 = 2.2;
+/// Way over the ground of a bird that lands, units.
+pub(crate) const LANDING_WAY: f32 = 1.5;
 /// Part of a jump's time in the air: from .. to.
 const FLIGHT: (f32, f32) = (0.28, 0.76);
 
@@ -44,6 +50,51 @@ pub(crate) struct Motion {
     pub(crate) stride: f32,
     /// Height from which it falls, units.
     pub(crate) drop: f32,
+    /// What else the action asks for.
+    pub(crate) act: Act,
+    /// Where it is held, in the frame of its holder, whose motion this is else.
+    pub(crate) held: Option<Vec3>,
+    /// Whether it holds something.
+    pub(crate) holds: bool,
+}
+
+/// What only some actions need.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub(crate) enum Act {
+    /// Nothing.
+    #[default]
+    Plain,
+    /// A collision: when, speeds along the heading before and after, and the slowing after it.
+    Impact {
+        /// Time of the contact, seconds.
+        secs: f32,
+        /// Speed before, units per second.
+        before: f32,
+        /// Speed after.
+        after: f32,
+        /// Slowing after it, units per second squared.
+        drag: f32,
+    },
+    /// A stack of this width and height that is pushed.
+    Stack {
+        /// Side, units.
+        width: f32,
+        /// Height, units.
+        height: f32,
+        /// Turn per second that the push gives, radians.
+        spin: f32,
+        /// When it lies, seconds after the push.
+        lies_secs: f32,
+    },
+    /// A flight at this height, units.
+    Flight(f32),
+    /// A landing from this height, over, at this time.
+    Landing {
+        /// Height at the start, units.
+        height: f32,
+        /// Time of touching down, seconds.
+        secs: f32,
+    },
 }
 
 /// One instant of a [`Motion`].
@@ -65,8 +116,40 @@ pub(crate) struct Moment {
     pub(crate) secs: f32,
     /// Phase of a jump, 0..1; 0 without.
     pub(crate) jump: f32,
-    /// Tilt of a box, radians.
+    /// Tilt of a box, a stack, a glass or a rope, radians.
     pub(crate) tilt: f32,
+    /// Where its action began: what stands there stays.
+    pub(crate) start: Vec3,
+    /// How far the wings are open, 0..1.
+    pub(crate) flight: f32,
+    /// Time since it broke, seconds; negative while it is whole.
+    pub(crate) broken_secs: f32,
+    /// Time since a stack has fallen, seconds; negative before.
+    pub(crate) fallen_secs: f32,
+    /// Whether it holds something.
+    pub(crate) holds: bool,
+}
+
+impl Moment {
+    /// One who walks at a place.
+    pub(crate) const fn walking(position: Vec3, velocity: Vec3, yaw: f32, secs: f32) -> Self {
+        Self {
+            action: Action::Walk,
+            position,
+            velocity,
+            yaw,
+            distance: 0.0,
+            stride: 1.0,
+            secs,
+            jump: 0.0,
+            tilt: 0.0,
+            start: position,
+            flight: 0.0,
+            broken_secs: -1.0,
+            fallen_secs: -1.0,
+            holds: false,
+        }
+    }
 }
 
 impl Motion {
@@ -75,15 +158,17 @@ impl Motion {
         let distance = self.velocity * (secs - self.middle_secs);
         let own_secs = secs * self.rate;
         let mut moment = Moment {
-            action: self.action,
-            position: self.middle + self.heading * distance,
-            velocity: self.heading * self.velocity,
-            yaw: self.yaw,
             distance,
             stride: self.stride,
-            secs: own_secs,
-            jump: 0.0,
-            tilt: 0.0,
+            start: self.middle,
+            holds: self.holds,
+            action: self.action,
+            ..Moment::walking(
+                self.middle + self.heading * distance,
+                self.heading * self.velocity,
+                self.yaw,
+                own_secs,
+            )
         };
         let (height, speed) = match self.action {
             Action::Jump => {
@@ -95,17 +180,78 @@ impl Motion {
                 (4.0 * JUMP_HEIGHT * s * (1.0 - s), if flying { rising } else { 0.0 })
             }
             Action::Bounce => bounce(self.drop, RESTITUTION, own_secs),
+            Action::Fall | Action::Shatter if self.drop < 0.0 => self.drop_glass(&mut moment),
             Action::Fall => {
                 let falling = (own_secs - HANG_SECS).max(0.0);
                 let landing = (2.0 * self.drop / GRAVITY).sqrt();
                 moment.tilt = HANG_TILT * (1.0 - falling / (landing * 1.12)).clamp(0.0, 1.0);
                 bounce(self.drop, BOX_RESTITUTION, falling)
             }
-            _ => (0.0, 0.0),
+            Action::Swing => {
+                let (angle, rate) = pendulum(PENDULUM.0, PENDULUM.1, own_secs);
+                moment.tilt = angle;
+                moment.velocity.x += rate * self.rate * PENDULUM.1;
+                (0.0, 0.0)
+            }
+            Action::Turn => {
+                moment.yaw += TURN_SPEED * own_secs;
+                (0.0, 0.0)
+            }
+            _ => self.act(&mut moment, secs),
         };
         moment.position.y += height;
         moment.velocity.y += speed * self.rate;
+        if let Some(place) = self.held {
+            let turned = glam::Affine3A::from_rotation_y(moment.yaw).transform_vector3(place);
+            moment.position += turned;
+            moment.action = Action::Stand;
+        }
         moment
+    }
+
+    /// What the additional part of the action does; height above the ground, and its change in own time.
+    fn act(&self, moment: &mut Moment, secs: f32) -> (f32, f32) {
+        match self.act {
+            Act::Plain => (0.0, 0.0),
+            Act::Impact { secs: contact, before, after, drag } => {
+                let since = secs - contact;
+                let (way, speed) =
+                    if since < 0.0 { (before * since, before) } else { slowed(after, drag, since) };
+                moment.distance = way;
+                moment.position = self.middle + self.heading * way;
+                moment.velocity = self.heading * speed;
+                (0.0, 0.0)
+            }
+            Act::Stack { width, height, spin, lies_secs } => {
+                let pushed = moment.secs - PUSH_SECS;
+                moment.tilt = topple(width, height, spin, pushed);
+                moment.fallen_secs = pushed - lies_secs;
+                (0.0, 0.0)
+            }
+            Act::Flight(height) => {
+                moment.flight = 1.0;
+                (height + 0.07 * sine(0.5 * moment.secs), 0.0)
+            }
+            Act::Landing { height, secs: lands } => {
+                let left = 1.0 - (secs / lands).clamp(0.0, 1.0);
+                moment.position -= self.heading * (LANDING_WAY * left);
+                moment.velocity =
+                    if left > 0.0 { self.heading * (LANDING_WAY / lands) } else { Vec3::ZERO };
+                moment.flight = ease(3.0 * left + 0.15 * f32::from(u8::from(left > 0.0)));
+                // Steep at first, flat over the ground.
+                (height * left * left, -2.0 * height * left / lands / self.rate)
+            }
+        }
+    }
+
+    /// A glass that leaves its stool, see [`drop_glass`]; height above the ground, and its change.
+    fn drop_glass(&self, moment: &mut Moment) -> (f32, f32) {
+        let stool = if self.action == Action::Shatter { STOOLS.1 } else { STOOLS.0 };
+        let drop = drop_glass(stool, moment.secs);
+        moment.position += self.heading * drop.forward;
+        moment.velocity += self.heading * (drop.speed.x * self.rate);
+        (moment.tilt, moment.broken_secs) = (drop.tilt, drop.broken_secs);
+        (drop.height, drop.speed.y)
     }
 }
 
@@ -133,12 +279,21 @@ pub(crate) fn bounce(drop: f32, restitution: f32, secs: f32) -> (f32, f32) {
 /// The usual speed of an action, units per second.
 pub(crate) const fn usual_speed(subject: Subject, action: Action) -> f32 {
     match (subject, action) {
+        (Subject::Child, Action::Walk) => 0.70,
+        (Subject::Mammoth, Action::Walk) => 0.80,
         (_, Action::Walk) => 0.85,
         (Subject::Dog, Action::Run) => 2.1,
+        (Subject::Horse, Action::Run) => 3.0,
+        (Subject::Child, Action::Run) => 1.5,
+        (Subject::Mammoth, Action::Run) => 1.6,
         (_, Action::Run) => 1.9,
         (_, Action::Drive) => 1.7,
         (_, Action::Roll) => 1.3,
         (_, Action::Slide) => 1.0,
+        (_, Action::Fly) => 1.5,
+        (_, Action::Sail) => 0.8,
+        (_, Action::Float) => 0.5,
+        (_, Action::Collide) => 1.5,
         _ => 0.0,
     }
 }
@@ -148,6 +303,14 @@ pub(crate) const fn usual_stride(subject: Subject, action: Action) -> f32 {
     match (subject, action) {
         (Subject::Dog, Action::Walk) => 0.72,
         (Subject::Dog, _) => 1.25,
+        (Subject::Cat, Action::Walk) => 0.56,
+        (Subject::Cat, _) => 1.0,
+        (Subject::Horse, Action::Walk) => 1.20,
+        (Subject::Horse, _) => 2.1,
+        (Subject::Mammoth, Action::Walk) => 1.15,
+        (Subject::Mammoth, _) => 1.7,
+        (Subject::Child, Action::Run) => 0.97,
+        (Subject::Child, _) => 0.63,
         (_, Action::Run) => 1.30,
         _ => 0.84,
     }

@@ -4,12 +4,16 @@ use std::f32::consts::{FRAC_PI_2, PI};
 
 use glam::{Vec2, Vec3};
 
-use super::motion::{JUMP_HEIGHT, Motion, heading, usual_speed, usual_stride};
-use crate::figures::Extent;
+use super::motion::{Act, JUMP_HEIGHT, Motion, heading, sine, usual_speed, usual_stride};
+use super::physics::{COLLISION_RESTITUTION, DRAG, collide, mass, topple_secs, topple_threshold};
+use crate::figures::{Extent, HELD, glass, person, thing};
 use crate::places::Way;
 use crate::render::View;
 use crate::script::{Member, Role, Script, Shot};
-use crate::vocabulary::{Action, CameraMove, Facing, Framing, Kind, Lane, Place, Size};
+use crate::vocabulary::{
+    Action, Angle, CameraMove, Facing, Framing, Kind, Lane, Mix, Place, Relation, Size, Subject,
+    Term,
+};
 
 /// Angle from the lower to the upper edge of the picture, radians.
 const FOV_Y: f32 = 0.61;
@@ -23,6 +27,20 @@ const DROP: (f32, f32) = (0.95, 0.65);
 const BEHIND: f32 = 0.75;
 /// Part of half the frame that the main subject stays within.
 const SAFE: f32 = 0.95;
+/// How far the camera looks down from a low and from a high angle.
+const SLOPES: (f32, f32) = (-0.10, 0.52);
+/// Lowest that a camera may be, units.
+const LOWEST: f32 = 0.16;
+/// Half of the way round that an orbit takes, radians.
+const ORBIT: f32 = 0.62;
+/// How far a crane goes, from below to above the usual slope.
+const CRANE: (f32, f32) = (-0.06, 0.55);
+/// Sway of a camera in the hand, parts of the picture's height.
+const SHAKE: f32 = 0.012;
+/// Height of flight, units.
+const FLIGHT: f32 = 0.95;
+/// Height of a balloon's basket above the ground, units.
+const ALOFT: f32 = 0.45;
 /// Farthest way towards or away from the camera on a table, units.
 const TABLE_DEPTH: f32 = 2.2;
 
@@ -42,6 +60,8 @@ struct Camera {
     /// What the camera looks at in the middle of the shot.
     target: Vec3,
     distance: f32,
+    /// How far it looks down: height above its target per distance.
+    slope: f32,
     /// Sideways way of the target during half a pan, units.
     pan: f32,
     /// Length of the shot, seconds.
@@ -75,7 +95,7 @@ impl Staging {
         let stage = match (shot.place, way) {
             (Place::NeonStreet, Way::Across) => Vec3::new(0.0, 0.0, -1.0),
             (Place::NeonStreet, Way::Along) => Vec3::new(0.75, 0.0, 0.0),
-            (Place::Park | Place::Tabletop, _) => Vec3::ZERO,
+            _ => Vec3::ZERO,
         };
         let width = screen_width(member, main);
         let free = |offset: f32| (SAFE * 0.5 * picture.width - 0.5 * width - offset).max(0.0);
@@ -102,19 +122,33 @@ impl Staging {
                 middle += place_beside(script, shot, idx, picture.width, offset);
             }
             let mut motion = motion(member, role, middle, secs, reach);
+            if matches!(role.relation, Relation::Follows | Relation::Chases) {
+                motion.velocity = motions.first().map_or(motion.velocity, |m: &Motion| m.velocity);
+            }
             if !is_sideways(role.facing) && !follows {
                 // The way away from the camera is the longer part: there is more to see.
                 motion.middle.z -= 0.24 * motion.velocity * secs;
             }
             motions.push(motion);
         }
-        let rise = rise(main.action);
-        let height = Extent::of(member).height;
-        let target = stage + Vec3::Y * (0.5 * (height + rise) - 0.01 * picture.height);
+        relate(script, shot, &mut motions, picture.width, secs);
+        let rise = rise(member.subject, main.action);
+        let height = Extent::acting(member, main.action).height;
+        let mut target = stage + Vec3::Y * (0.5 * (height + rise) - 0.01 * picture.height);
+        if let Some(face) = face_height(member.subject, main.action, shot.framing) {
+            // The face of one who stays aside is in the middle, too.
+            target.y = face + 0.5 * rise;
+        }
+        let slope = match shot.angle {
+            Angle::EyeLevel => SLOPE,
+            Angle::Low => SLOPES.0.max((LOWEST - target.y) / picture.distance),
+            Angle::High => SLOPES.1,
+        };
         let camera = Camera {
             move_: shot.camera,
             target,
             distance: picture.distance,
+            slope,
             pan: (share * room).min(0.30 * picture.width),
             secs,
         };
@@ -127,6 +161,8 @@ impl Staging {
         let part = (secs / camera.secs).clamp(0.0, 1.0);
         let (mut target, mut distance) = (camera.target, camera.distance);
         let mut sideways = 0.0;
+        let mut slope = camera.slope;
+        let mut turn = 0.0;
         let (far, near) = DOLLY;
         match camera.move_ {
             CameraMove::Static => {}
@@ -138,10 +174,29 @@ impl Staging {
                 let main = &self.motions[0];
                 target += main.heading * (main.velocity * (secs - main.middle_secs));
             }
+            CameraMove::Orbit => turn = ORBIT * (2.0 * part - 1.0),
+            CameraMove::CraneUp => {
+                let low = CRANE.0.max((LOWEST - target.y) / distance);
+                slope += low + (CRANE.1 - low) * part;
+            }
+            CameraMove::Handheld => {}
         }
-        let eye = target + Vec3::new(0.0, SLOPE * distance, distance);
+        let mut back = Vec3::new(0.0, slope * distance, distance);
+        if turn != 0.0 {
+            let round = Vec2::from_angle(turn) * distance;
+            back = Vec3::new(round.y, back.y, round.x);
+        }
+        let mut eye = target + back;
         let around = target * Vec3::new(1.0, 0.0, 1.0);
         target.x += sideways;
+        if camera.move_ == CameraMove::Handheld {
+            let sway = |hz: f32, phase: f32| {
+                distance * SHAKE * (sine(hz * secs + phase) + 0.5 * sine(2.3 * hz * secs + 0.4))
+            };
+            eye += Vec3::new(1.4 * sway(0.37, 0.0), sway(0.53, 0.3), 0.0);
+            target += Vec3::new(sway(0.61, 0.7), 0.9 * sway(0.83, 0.1), 0.0);
+            eye.y = eye.y.max(LOWEST);
+        }
         (View { eye, target, up: Vec3::Y, fov_y: FOV_Y }, around)
     }
 }
@@ -151,14 +206,16 @@ impl Picture {
         let main = &shot.roles[0];
         let member = &script.cast[main.member];
         let aspect = side(script.width) / side(script.height);
-        let extent = Extent::of(member);
+        let extent = Extent::acting(member, main.action);
         // A small thing fills less of the frame than a large one.
-        let usual = Extent::of(&Member { size: Size::Medium, ..member.clone() });
+        let medium = Member { size: Size::Medium, ..member.clone() };
+        let usual = Extent::acting(&medium, main.action);
         let thing = member.subject.kind() == Kind::Thing;
         let (share, most) = match (shot.framing, thing) {
             (Framing::Wide, _) => (0.50, 0.74),
             (Framing::Medium, false) => (0.76, 0.88),
             (Framing::Medium, true) => (0.64, 0.88),
+            (Framing::CloseUp, _) => (0.92, 0.94),
         };
         let moves_in_depth = main.action.travels() && !is_sideways(main.facing);
         let nears = moves_in_depth && shot.camera != CameraMove::Follow;
@@ -174,14 +231,21 @@ impl Picture {
             (Framing::Wide, false) => 0.58,
             (Framing::Medium, true) => 0.54,
             (Framing::Medium, false) => 0.74,
+            (Framing::CloseUp, true) => 0.70,
+            (Framing::CloseUp, false) => 0.90,
         };
         let mut height = (usual.height / share)
-            .max((extent.height + rise(main.action)) / most)
+            .max((extent.height + rise(member.subject, main.action)) / most)
             .max(width / (wide_share * aspect));
         if let Some(second) = shot.roles.get(1) {
             let both = width + screen_width(&script.cast[second.member], second) + 0.2;
             // Room for both, but the main subject stays big.
             height = (1.10 * height).max(0.85 * both / aspect).min(1.35 * height);
+        }
+        if face_height(member.subject, main.action, shot.framing).is_some() {
+            // Head and shoulders.
+            let size = if member.subject == Subject::Child { 0.80 } else { 1.0 };
+            height = (size * 1.02 + rise(member.subject, main.action)).max(0.86 * size / aspect);
         }
         let half = Vec2::from_angle(0.5 * FOV_Y);
         // From the front of the subject, which is nearer than its middle.
@@ -213,21 +277,50 @@ fn motion(member: &Member, role: &Role, middle: Vec3, secs: f32, reach: f32) -> 
     // Those who stay show a little more of their face; a box shows two of its sides.
     let aside = match (role.action, member.subject.kind()) {
         (Action::Slide | Action::Fall, _) => 0.45,
+        (Action::Land, _) => 0.0,
         (_, Kind::Person | Kind::Animal) if !travels && is_sideways(role.facing) => {
             -0.5 * turn.signum()
         }
         _ => 0.0,
     };
+    let side = thing::BLOCK * thing::scale(member.size);
+    let stands_up = 3.0 * side;
+    let act = match role.action {
+        Action::Topple => {
+            let spin = 1.25 * topple_threshold(side, stands_up);
+            let lies_secs = topple_secs(side, stands_up, spin).unwrap_or(f32::MAX);
+            Act::Stack { width: side, height: stands_up, spin, lies_secs }
+        }
+        Action::Fly => Act::Flight(FLIGHT),
+        Action::Float => Act::Flight(ALOFT),
+        Action::Land => Act::Landing { height: 1.25, secs: 0.62 * secs.max(0.5) },
+        _ => Act::Plain,
+    };
+    // A glass, a stack: what happens leads away from where it stands.
+    let ahead = match (member.subject, role.action) {
+        (Subject::Glass, Action::Fall) => 0.45,
+        (Subject::Glass, Action::Shatter) => 0.60,
+        (_, Action::Topple) => 1.7 * side,
+        _ => 0.0,
+    };
     Motion {
         action: role.action,
-        middle,
+        middle: middle - heading(role.facing) * ahead,
         middle_secs: 0.5 * secs,
         heading: heading(role.facing),
         yaw: turn + aside,
         velocity,
         rate: if travels { 1.0 } else { role.speed },
         stride: usual_stride(member.subject, role.action) * pace,
-        drop: if role.action == Action::Bounce { DROP.0 } else { DROP.1 },
+        drop: match (member.subject, role.action) {
+            // It falls from a stool, see `Motion::at`.
+            (Subject::Glass, _) => -1.0,
+            (_, Action::Bounce) => DROP.0,
+            _ => DROP.1,
+        },
+        act,
+        held: None,
+        holds: false,
     }
 }
 
@@ -250,14 +343,136 @@ fn place_beside(script: &Script, shot: &Shot, idx: usize, width: f32, main_offse
     };
     let edge = (0.5 * width - 0.45 * own - side * main_offset).max(0.6 * apart);
     let x = main_offset + side * apart.max(0.30 * width).min(edge) * (1.0 + 0.15 * (order - 1.0));
-    Vec3::new(x, 0.0, -BEHIND * order)
+    let place = Vec3::new(x, 0.0, -BEHIND * order);
+    let (member, main_member) = (&script.cast[role.member], &script.cast[shot.roles[0].member]);
+    let first = member.subject.is_in(Mix::First) && main_member.subject.is_in(Mix::First);
+    let depths = [(member, role), (main_member, &shot.roles[0])].map(|(member, role)| {
+        let extent = Extent::acting(member, role.action);
+        if is_sideways(role.facing) { extent.width } else { extent.length }
+    });
+    let apart_in_depth = 0.5 * (depths[0] + depths[1]) + 0.15;
+    match role.relation {
+        Relation::Behind => Vec3::new(0.5 * x + 0.5 * main_offset, 0.0, -1.25 * apart_in_depth),
+        // The large ones of the whole vocabulary need more room than those that the first models saw.
+        _ if !first => place.with_z(-(BEHIND * order).max(apart_in_depth * order)),
+        _ => place,
+    }
+}
+
+/// Moves those who stand in a relation to where it puts them.
+fn relate(script: &Script, shot: &Shot, motions: &mut [Motion], width: f32, secs: f32) {
+    let index_of = |member: usize| shot.roles.iter().position(|role| role.member == member);
+    let extent = |idx: usize| {
+        let role = &shot.roles[idx];
+        Extent::acting(&script.cast[role.member], role.action)
+    };
+    for (idx, role) in shot.roles.iter().enumerate() {
+        let Some(other) = role.partner.and_then(index_of) else { continue };
+        let along = 0.5 * (extent(idx).length + extent(other).length);
+        match role.relation {
+            Relation::Follows | Relation::Chases => {
+                let (first, last) = if other == 0 { (other, idx) } else { (idx, other) };
+                let way = if other == 0 { -1.0 } else { 1.0 };
+                let near = if role.relation == Relation::Chases { 0.18 } else { 0.45 };
+                let aside = if is_sideways(role.facing) { 0.0 } else { 0.55 };
+                let place = motions[first].middle
+                    + motions[first].heading * (way * (along + near))
+                    + Vec3::new(aside, 0.0, 0.0);
+                motions[last].middle = place;
+                motions[last].velocity = motions[first].velocity;
+            }
+            Relation::Meets if role.action == Action::Collide => {
+                collision(script, shot, motions, [other, idx], width, secs);
+            }
+            Relation::Meets if is_sideways(role.facing) => {
+                // They pass each other, the second one behind.
+                let (main, second) = if other == 0 { (other, idx) } else { (idx, other) };
+                let apart = if motions[main].velocity > 0.0 { 0.35 } else { 1.0 };
+                let gap = motions[main].heading * (apart * (along + 0.3));
+                let depth = motions[second].middle.z;
+                motions[second].middle = motions[main].middle + gap;
+                motions[second].middle.z = if motions[main].velocity > 0.0 { depth } else { 0.0 }
+                    .min(motions[main].middle.z);
+                motions[second].velocity =
+                    motions[second].velocity.min(motions[main].velocity.max(0.4));
+            }
+            Relation::Holds => {
+                let held = Extent::of(&script.cast[shot.roles[other].member]);
+                let scale = if script.cast[role.member].subject == Subject::Child {
+                    person::CHILD
+                } else {
+                    1.0
+                };
+                let size = if script.cast[shot.roles[other].member].subject == Subject::Glass {
+                    Vec3::new(glass::WIDTH, glass::HEIGHT, glass::WIDTH)
+                } else {
+                    Vec3::new(held.width, held.height, held.length)
+                } * HELD;
+                let front = 0.34 * scale + 0.42 * size.z;
+                let mut motion = motions[idx];
+                motion.held = Some(Vec3::new(0.0, 0.74 * scale - 0.5 * size.y, front));
+                motions[idx].holds = true;
+                motions[other] = motion;
+            }
+            Relation::Alone | Relation::Beside | Relation::Behind | Relation::Meets => {}
+        }
+    }
+}
+
+/// Lets the first of two run into the second, which rests.
+fn collision(
+    script: &Script,
+    shot: &Shot,
+    motions: &mut [Motion],
+    [first, second]: [usize; 2],
+    width: f32,
+    secs: f32,
+) {
+    let (role, other) = (&shot.roles[first], &shot.roles[second]);
+    let members = [role, other].map(|role| &script.cast[role.member]);
+    let lengths = members.map(|member| Extent::of(member).length);
+    let contact = 0.38 * secs;
+    let room = if is_sideways(role.facing) { 0.40 * width } else { TABLE_DEPTH };
+    let before = (usual_speed(members[0].subject, Action::Collide) * role.speed)
+        .min(room / contact.max(0.1));
+    let speeds = collide(members.map(mass), [before, 0.0], COLLISION_RESTITUTION);
+    let way = heading(role.facing);
+    let at = motions[first].middle * Vec3::new(0.0, 1.0, 1.0);
+    for (i, idx) in [first, second].into_iter().enumerate() {
+        let sign = if i == 0 { -1.0 } else { 1.0 };
+        let drag = if members[i].subject == Subject::Ball { DRAG.0 } else { DRAG.1 };
+        let motion = &mut motions[idx];
+        motion.heading = way;
+        motion.yaw =
+            if is_sideways(role.facing) { FRAC_PI_2 * way.x } else { (1.0 - way.z) * FRAC_PI_2 };
+        motion.velocity = 0.0;
+        motion.rate = 1.0;
+        motion.middle = at + way * (sign * 0.5 * lengths[i]);
+        let before = if i == 0 { before } else { 0.0 };
+        motion.act = Act::Impact { secs: contact, before, after: speeds[i], drag };
+    }
+}
+
+/// Height of the middle of the face in a close-up of a person; nothing for all else.
+fn face_height(subject: Subject, action: Action, framing: Framing) -> Option<f32> {
+    if framing != Framing::CloseUp || subject.kind() != Kind::Person {
+        return None;
+    }
+    let size = if subject == Subject::Child { person::CHILD } else { 1.0 };
+    let sits = if action == Action::Sit { 0.33 } else { 0.0 };
+    Some((person::FACE_Y - 0.05 - sits) * size)
 }
 
 /// Width of a member of the cast as the camera sees it, units.
 fn screen_width(member: &Member, role: &Role) -> f32 {
-    let extent = Extent::of(member);
+    let extent = Extent::acting(member, role.action);
     let width = if is_sideways(role.facing) { extent.length } else { extent.width };
     match role.action {
+        Action::Swing => extent.width,
+        Action::Dance => width + 0.45,
+        Action::Topple | Action::Shatter => width,
+        Action::Fall if member.subject == Subject::Glass => width,
+        Action::Fly | Action::Land => width.max(1.1),
         // The swing of arms and legs.
         Action::Walk | Action::Run if member.subject.kind() == Kind::Person => width.max(0.85),
         Action::Wave => width + 0.35,
@@ -269,8 +484,13 @@ fn screen_width(member: &Member, role: &Role) -> f32 {
 }
 
 /// How far an action leads above the ground, units.
-fn rise(action: Action) -> f32 {
+fn rise(subject: Subject, action: Action) -> f32 {
     match action {
+        Action::Fall if subject == Subject::Glass => 0.0,
+        Action::Fly => FLIGHT + 0.35,
+        Action::Land => 1.25,
+        Action::Float => ALOFT + 0.1,
+        Action::Dance => 0.12,
         Action::Jump => JUMP_HEIGHT,
         Action::Bounce => DROP.0,
         // Tilted, a box is higher.

@@ -119,6 +119,9 @@ fn cameras_do_what_they_are_called() {
             CameraMove::DollyIn => turned == 0.0 && moved.z < -0.5,
             CameraMove::DollyOut => turned == 0.0 && moved.z > 0.5,
             CameraMove::Follow => turned.abs() < 1e-6 && moved.length() > 0.5,
+            CameraMove::Orbit => turned < -0.4 && moved.x > 1.0,
+            CameraMove::CraneUp => moved.y > 0.8 && moved.x == 0.0,
+            CameraMove::Handheld => moved.length() < 0.5,
         };
         assert!(ok, "seed {seed}: {:?} turned {turned}, moved {moved}", script.shots[0].camera);
     }

@@ -1,0 +1,185 @@
+//! What lies over a shaded frame: glass, which shows what is behind it, and rain and snow.
+
+use glam::{Vec2, Vec3A, Vec4};
+
+use super::shade::{Paint, Point, hash, smooth};
+use super::{Hit, Renderer, Shot};
+
+/// Flakes or streaks in the air.
+const N_PARTICLES: u16 = 620;
+/// Room around the camera that they fall through, units.
+const AIR: Vec3A = Vec3A::new(13.0, 7.0, 13.0);
+/// How far glass moves what is behind it, parts of the frame's height.
+const BEND: f32 = 0.055;
+
+impl Renderer {
+    /// Draws what is of glass, nearest surface only, over the shaded frame.
+    pub(super) fn draw_glass(&mut self, shot: &Shot<'_>) {
+        let instances = &shot.scene.instances;
+        if instances.iter().all(|instance| instance.surface.clear == 0.0) {
+            return;
+        }
+        let (width, height) = (shot.width, shot.height);
+        let lens = shot.camera.lens(2 * width, 2 * height);
+        let to_view = shot.camera.to_view();
+        self.glass.clear(2 * width, 2 * height);
+        for (i, instance) in instances.iter().enumerate() {
+            if instance.surface.clear > 0.0 {
+                self.place(instance, &instance.pose, &to_view);
+                for &[a, b, c] in &instance.mesh.triangles {
+                    let corners = [a, b, c].map(|i| self.corners[i as usize]);
+                    self.glass.draw(&lens, i as u32, corners);
+                }
+            }
+        }
+        self.backdrop.clone_from(&self.linear);
+        for y in 0..height {
+            for x in 0..width {
+                self.glaze(shot, x, y);
+            }
+        }
+    }
+
+    /// Lays glass over a pixel, as far as it is in front of what the pixel shows.
+    fn glaze(&mut self, shot: &Shot<'_>, x: usize, y: usize) {
+        let (width, height) = (shot.width, shot.height);
+        let first = 4 * y * width + 2 * x;
+        let (mut n, mut sum, mut index) = (0_u8, Vec4::ZERO, 0);
+        for (i, step) in [0, 1, 2 * width, 2 * width + 1].into_iter().enumerate() {
+            let at = first + step;
+            let id = self.glass.nearest[at];
+            if id == 0 || self.glass.inverse_depth[at] <= self.samples.inverse_depth[at] {
+                continue;
+            }
+            let triangle = &self.glass.triangles[id as usize - 1];
+            let (right, down) = ((i % 2) as f32, (i / 2) as f32);
+            sum += triangle.at(2.0 * x as f32 + right + 0.5, 2.0 * y as f32 + down + 0.5);
+            index = triangle.instance as usize;
+            n += 1;
+        }
+        if n == 0 {
+            return;
+        }
+        let instance = &shot.scene.instances[index];
+        let ray = shot.camera.ray(&shot.lens, x as f32 + 0.5, y as f32 + 0.5);
+        let at = sum / f32::from(n);
+        let hit = Hit { ray, eye: shot.camera.eye, at };
+        let stretch = ray.length();
+        let distance = stretch / at.w;
+        let normal = Vec3A::from_vec4(at).normalize_or_zero();
+        let point = Point {
+            position: hit.eye + ray * (1.0 / at.w),
+            normal,
+            to_eye: ray * (-1.0 / stretch),
+            distance,
+            sunlit: 1.0,
+            open: 1.0,
+        };
+        let (colour, clear) = (Vec3A::from(instance.surface.colour), instance.surface.clear);
+        let paint = Paint { colour, gloss: instance.surface.gloss, glow: 0.0 };
+        let lit = shot.light.surface(&paint, &point, self.parts[index].lamps);
+        // What is behind is seen where the shape bends the ray to.
+        let bend = BEND * height as f32 / distance.max(1.0) * 4.0;
+        let moved = |at: usize, by: f32, n: usize| {
+            (at as f32 + 0.5 + by).clamp(0.0, n as f32 - 1.0) as usize
+        };
+        let from_x = moved(x, normal.dot(shot.camera.right) * bend, width);
+        let from_y = moved(y, -normal.dot(shot.camera.up) * bend, height);
+        let behind = self.backdrop[from_y * width + from_x];
+        let seen = shot.light.clear(colour, clear, &point, lit, behind);
+        let seen = shot.light.fogged(seen, distance);
+        let pixel = &mut self.linear[y * width + x];
+        *pixel += (seen - *pixel) * (0.25 * f32::from(n));
+        if n >= 2 {
+            self.entities[y * width + x] = instance.entity;
+        }
+    }
+
+    /// Draws rain as streaks and snow as flakes, hidden by what is nearer.
+    pub(super) fn draw_particles(&mut self, shot: &Shot<'_>) {
+        let Some(particles) = shot.scene.particles else { return };
+        let to_view = shot.camera.to_view();
+        let colour = Vec3A::from(particles.colour);
+        let middle = shot.camera.eye + shot.camera.forward * (0.45 * AIR.z);
+        let low = middle - 0.5 * AIR;
+        for n in 0..N_PARTICLES {
+            let id = f32::from(n);
+            let seed = |k: f32| hash(id, 13.0 + 29.0 * k);
+            let fall = if particles.snow {
+                Vec3A::new(0.25, -(0.75 + 0.35 * seed(3.0)), 0.1)
+            } else {
+                Vec3A::new(-0.5, -8.5 - 1.5 * seed(3.0), 0.0)
+            };
+            let mut place =
+                Vec3A::new(seed(0.0), seed(1.0), seed(2.0)) * AIR + fall * particles.secs;
+            if particles.snow {
+                place.x += 0.18 * wave(0.45 * particles.secs + seed(4.0));
+                place.z += 0.18 * wave(0.37 * particles.secs + seed(5.0));
+            }
+            // Whoever leaves the room comes back on its other side, out of the picture.
+            let way = (place - low) / AIR;
+            let place = low + (way - way.floor()) * AIR;
+            let tail = place - fall * if particles.snow { 0.0 } else { 0.028 };
+            if place.y < 0.0 {
+                continue;
+            }
+            let [head, end] = [place, tail].map(|point| to_view.transform_point3a(point));
+            if head.z < 0.5 || end.z < 0.5 {
+                continue;
+            }
+            let (from, to) = (shot.lens.project(head), shot.lens.project(end));
+            let near = smooth(1.6 - 0.16 * head.z) * smooth(head.z - 0.6);
+            let radius = if particles.snow {
+                (0.022 * shot.lens.focal * from.z).max(0.45)
+            } else {
+                (0.0075 * shot.lens.focal * from.z).max(0.32)
+            };
+            let strength = if particles.snow { 0.95 } else { 0.38 } * near;
+            let stroke = Stroke { from, to, radius, strength, colour };
+            self.stroke(shot, &stroke);
+        }
+    }
+
+    /// Blends a round-ended stroke over the frame where nothing is nearer.
+    fn stroke(&mut self, shot: &Shot<'_>, stroke: &Stroke) {
+        let Stroke { from, to, radius, strength, colour } = *stroke;
+        let (width, height) = (shot.width, shot.height);
+        let reach = radius + 0.75;
+        let (low, high) = (from.min(to) - reach, from.max(to) + reach);
+        if high.x < 0.0 || high.y < 0.0 {
+            return;
+        }
+        let (left, right) = (low.x.max(0.0) as usize, width.min(high.x as usize + 1));
+        let (top, bottom) = (low.y.max(0.0) as usize, height.min(high.y as usize + 1));
+        let (start, way) = (Vec2::new(from.x, from.y), Vec2::new(to.x - from.x, to.y - from.y));
+        let square = way.length_squared().max(1e-6);
+        for y in top..bottom {
+            for x in left..right {
+                if self.samples.inverse_depth[4 * y * width + 2 * x] > from.z {
+                    continue;
+                }
+                let at = Vec2::new(x as f32 + 0.5, y as f32 + 0.5) - start;
+                let part = (at.dot(way) / square).clamp(0.0, 1.0);
+                let off = (at - way * part).length();
+                let cover = (radius + 0.5 - off).clamp(0.0, 1.0) * (2.0 * radius).min(1.0);
+                let pixel = &mut self.linear[y * width + x];
+                *pixel += (colour - *pixel) * (cover * strength);
+            }
+        }
+    }
+}
+
+/// A line in the picture; z is the inverse depth.
+struct Stroke {
+    from: Vec3A,
+    to: Vec3A,
+    radius: f32,
+    strength: f32,
+    colour: Vec3A,
+}
+
+/// A smooth wave of period 1 between -1 and 1.
+fn wave(x: f32) -> f32 {
+    let part = x - x.floor();
+    2.0 * smooth(1.0 - (2.0 * part - 1.0).abs()) - 1.0
+}
