@@ -346,6 +346,8 @@ impl Speaker<'_> {
                         &format!("the hair of {the} is {hair}"),
                         &format!("{the} is {hair}-haired"),
                         &format!("{the} is seen with {hair} hair"),
+                        &format!("{her} hair looks {hair}"),
+                        &format!("{the} shows {hair} hair"),
                     ],
                 )
             }
@@ -607,6 +609,8 @@ impl Speaker<'_> {
                 format!("the {subject} looks {face}"),
                 format!("the face of the {subject} is {face}"),
                 format!("{she} has {} face", with_article(face.name())),
+                format!("{she} seems {face}"),
+                format!("the {subject} seems {face}"),
             ],
         ))
     }
@@ -634,7 +638,7 @@ impl Speaker<'_> {
                     format!("the {noun} has stayed dry"),
                     format!("the dry {noun} does not shine"),
                     format!("the {noun} is dry all around"),
-                    format!("the {noun} stays dry"),
+                    format!("the {noun} is all dry"),
                 ],
             },
         )
@@ -792,6 +796,8 @@ impl Speaker<'_> {
                         format!("the camera circles the {main}"),
                         format!("the camera circles around {her}"),
                         format!("the camera is orbiting {her}"),
+                        format!("the view orbits the {main}"),
+                        format!("the view circles the {main}"),
                     ],
                 )
             }
@@ -828,6 +834,8 @@ impl Speaker<'_> {
                         format!("the camera is following {her}"),
                         format!("the camera tracks {her}"),
                         format!("the camera is tracking the {main}"),
+                        format!("the view follows the {main}"),
+                        format!("the view tracks the {main}"),
                     ],
                 )
             }

@@ -695,8 +695,11 @@ impl Reader {
             }
         };
         let member = self.member(idx);
-        // "stands and waves" is a wave.
-        if done.is_some() && member.action.is_none_or(|earlier| earlier == Action::Stand) {
+        // "stands and waves" is a wave, "falls and shatters" a shattering.
+        let is_part = |earlier: Action| {
+            earlier == Action::Stand || (earlier == Action::Fall && done == Some(Action::Shatter))
+        };
+        if done.is_some() && member.action.is_none_or(is_part) {
             member.action = done;
         }
     }
@@ -1014,7 +1017,6 @@ fn settle_relations(slots: &mut PartialScript, notes: &mut Vec<String>) {
             member.action.is_none_or(Action::travels)
                 && member.subject.is_none_or(|subject| {
                     subject.actions(Mix::Whole).iter().any(|action| action.travels())
-                        && subject.kind() != Kind::Thing
                 })
         };
         let possible = match relation {
@@ -1023,8 +1025,11 @@ fn settle_relations(slots: &mut PartialScript, notes: &mut Vec<String>) {
                     && kind_is(who, Kind::Person)
                     && kind_is(whom, Kind::Thing)
                     && whom.action.is_none_or(|action| action == Action::Stand)
+                    && who.action != Some(Action::Wave)
             }
-            Relation::Follows | Relation::Chases => moves(who) && moves(whom),
+            Relation::Follows | Relation::Chases => {
+                moves(who) && moves(whom) && kind_of(who) != Some(Kind::Thing)
+            }
             _ => true,
         };
         if !possible {

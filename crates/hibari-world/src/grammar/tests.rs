@@ -16,13 +16,13 @@ fn split_of(seed: u64) -> Split {
     }
 }
 
-#[test]
-fn captions_keep_to_their_length_and_words_and_agree_with_the_script() {
+/// Captions of a mix have their length and agree with their script; all words of the list are used, and no others.
+fn check_captions(mix: Mix, known: &[&str]) {
     let mut used = BTreeSet::new();
     for seed in 0..10_000 {
-        let script = Script::sample(seed, split_of(seed), FORM);
+        let script = Script::sample_from(mix, seed, split_of(seed), FORM);
         for detail in DETAILS {
-            let caption = script.caption(detail, seed);
+            let caption = script.caption_in(mix, detail, seed);
             let text = caption.text();
             let (least, most) = detail.words();
             let words = word_spans(&text);
@@ -35,11 +35,40 @@ fn captions_keep_to_their_length_and_words_and_agree_with_the_script() {
             used.extend(words.iter().map(|(_, word)| word.to_lowercase()));
         }
     }
-    assert!(CAPTION_WORDS.is_sorted() && CAPTION_WORDS.len() <= 1_536);
-    let missing: Vec<&String> = used.iter().filter(|word| word_id(word).is_none()).collect();
+    assert!(known.is_sorted() && known.len() <= 1_536);
+    let missing: Vec<&String> =
+        used.iter().filter(|word| known.binary_search(&word.as_str()).is_err()).collect();
     assert!(missing.is_empty(), "not in the word list: {missing:?}");
-    let idle: Vec<&&str> = CAPTION_WORDS.iter().filter(|word| !used.contains(**word)).collect();
+    let idle: Vec<&&str> = known.iter().filter(|word| !used.contains(**word)).collect();
     assert!(idle.is_empty(), "never used: {idle:?}");
+}
+
+#[test]
+fn captions_keep_to_their_length_and_words_and_agree_with_the_script() {
+    check_captions(Mix::First, CAPTION_WORDS);
+    check_captions(Mix::Whole, caption_words_of(Mix::Whole));
+}
+
+#[test]
+fn every_sentence_has_six_forms() {
+    for topic in ORDER {
+        let mut forms = BTreeSet::new();
+        for seed in 0..400 {
+            let script = Script::sample_from(Mix::Whole, seed, Split::Train, FORM);
+            let mut most = BTreeSet::new();
+            for form in 0..120 {
+                let name = String::new();
+                let shot = &script.shots[0];
+                let speaker = Speaker { mix: Mix::Whole, script: &script, shot, seed: form, name };
+                most.extend(speaker.say(topic, &mut PartialScript::default()));
+            }
+            if !most.is_empty() {
+                forms.insert(most.len());
+            }
+        }
+        let least = forms.first().copied().unwrap_or_default();
+        assert!(least >= 6, "{topic:?}: {least} forms");
+    }
 }
 
 #[test]

@@ -144,14 +144,15 @@ const MORE_IRREGULAR: [(&str, Action, VerbForm); 5] = [
 ];
 
 /// Function words of [`Mix::Whole`].
-const MORE_STOP: &str = "lie lies lying mountains mountain tall earth image late clothes feathered shakes shaking films \
+const MORE_STOP: &str = "seems lie lies lying covered distance mountains mountain tall earth image late clothes feathered shakes shaking films \
     filmed appear appears space high landscape young old big-eyed stylish beautiful little-bit";
 
 /// Prepositions of [`Mix::Whole`].
 const MORE_PREPOSITIONS: &str = "between among against amid around";
 
 /// Things that hint at a place of [`Mix::Whole`].
-const HINTS: [(&str, Place); 21] = [
+const HINTS: [(&str, Place); 22] = [
+    ("snow-covered", Place::Snowfield),
     ("road", Place::NeonStreet),
     ("avenue", Place::NeonStreet),
     ("grass", Place::Park),
@@ -404,6 +405,11 @@ fn add_more(table: &mut Table) {
         ("bird eye", Meaning::Angle(Angle::High)),
         ("worm eye view", Meaning::Angle(Angle::Low)),
         ("worm eye", Meaning::Angle(Angle::Low)),
+        ("facing the camera", Meaning::Facing(Facing::Toward)),
+        ("faces the camera", Meaning::Facing(Facing::Toward)),
+        ("facing the viewer", Meaning::Facing(Facing::Toward)),
+        ("looks at the camera", Meaning::Facing(Facing::Toward)),
+        ("looking at the camera", Meaning::Facing(Facing::Toward)),
         ("camera orbits", Meaning::Camera(CameraMove::Orbit, Sure::Yes)),
     ] {
         add(table, words, meaning);
@@ -625,7 +631,11 @@ fn inflected_phrase(verb: &str) -> [(String, VerbForm); 3] {
 fn inflected(verb: &str) -> [(String, VerbForm); 3] {
     let third = match verb.strip_suffix('y') {
         Some(stem) if !stem.ends_with(['a', 'e', 'o', 'u']) => format!("{stem}ies"),
-        _ if verb.ends_with("sh") || verb.ends_with("ch") || verb.ends_with("ss") => {
+        _ if verb.ends_with('o')
+            || verb.ends_with("sh")
+            || verb.ends_with("ch")
+            || verb.ends_with("ss") =>
+        {
             format!("{verb}es")
         }
         _ => format!("{verb}s"),

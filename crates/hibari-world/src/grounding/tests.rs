@@ -17,25 +17,178 @@ fn split_of(seed: u64) -> Split {
     }
 }
 
-#[test]
-fn captions_ground_to_all_that_they_state() {
+fn read_whole(text: &str) -> Grounding {
+    ground_in(Mix::Whole, text, &mut |_| None)
+}
+
+/// Grounding a caption recovers every slot that it states, and a script drawn from it agrees.
+fn check_round_trip(mix: Mix) {
     for seed in 0..10_000 {
-        let script = Script::sample(seed, split_of(seed), FORM);
+        let script = Script::sample_from(mix, seed, split_of(seed), FORM);
         for detail in [Detail::Dense, Detail::Medium, Detail::Short] {
-            let caption = script.caption(detail, seed);
+            let caption = script.caption_in(mix, detail, seed);
             let text = caption.text();
-            let grounding = read(&text);
-            assert_eq!(grounding.slots, caption.slots, "{text}");
+            let grounding = ground_in(mix, &text, &mut |_| None);
+            assert_eq!(grounding.slots, caption.slots, "{seed}: {text}");
             assert_eq!(
                 (&grounding.unknown, &grounding.impossible),
                 (&Vec::new(), &Vec::new()),
                 "{text}"
             );
             let realised = grounding.realise(seed + 1, FORM);
-            realised.validate().unwrap();
+            realised.validate().unwrap_or_else(|error| panic!("{text}: {error}"));
             assert_eq!(caption.slots.contradiction(&realised), None, "{text}");
         }
     }
+}
+
+#[test]
+fn captions_ground_to_all_that_they_state() {
+    check_round_trip(Mix::First);
+}
+
+#[test]
+fn captions_of_the_whole_vocabulary_ground_to_all_that_they_state() {
+    check_round_trip(Mix::Whole);
+}
+
+/// Reads a name in a Chinese sentence and looks for its meaning in the lexicon's answer.
+fn check_chinese<T: Term>(found: impl Fn(&PartialScript) -> Option<T>, frame: &str) {
+    for &term in T::ALL {
+        assert!(!term.chinese().is_empty(), "{term:?} has no Chinese name");
+        for name in term.chinese() {
+            let text = frame.replace('*', name);
+            let grounding = read_whole(&text);
+            assert_eq!(found(&grounding.slots), Some(term), "{text}: {grounding:?}");
+        }
+    }
+}
+
+#[test]
+fn every_entry_is_read_by_its_chinese_names() {
+    fn main(slots: &PartialScript) -> Option<&PartialMember> {
+        slots.cast.first()
+    }
+    check_chinese(|slots| main(slots)?.subject, "一个*");
+    check_chinese(|slots| main(slots)?.colour, "一个*的球");
+    check_chinese(|slots| Some(main(slots)?.top?.0), "一个女人穿着*");
+    check_chinese(|slots| Some(main(slots)?.bottom?.0), "一个女人穿着*");
+    check_chinese(|slots| Some(main(slots)?.footwear?.0), "一个女人穿着*");
+    check_chinese(|slots| Some(main(slots)?.items.first()?.0), "一个女人戴着*");
+    check_chinese(|slots| main(slots)?.hair, "一个女人，*发");
+    check_chinese(|slots| main(slots)?.size, "一个*的球");
+    check_chinese(|slots| main(slots)?.material, "一个*的球");
+    check_chinese(|slots| main(slots)?.expression, "一个*的女人");
+    check_chinese(|slots| slots.place, "*");
+    check_chinese(|slots| slots.light, "*");
+    check_chinese(|slots| slots.weather, "*");
+    check_chinese(|slots| slots.ground, "地面*");
+    check_chinese(|slots| slots.camera, "*");
+    check_chinese(|slots| slots.framing, "*");
+    check_chinese(|slots| slots.angle, "*");
+    check_chinese(|slots| main(slots)?.facing, "一个女人*");
+    check_chinese(|slots| main(slots)?.lane, "一个女人在*");
+    for &action in Action::ALL {
+        let subject = Subject::ALL
+            .iter()
+            .find(|subject| subject.actions(Mix::Whole).contains(&action))
+            .expect("somebody does it");
+        for name in action.chinese() {
+            let text = format!("一个{}{name}", subject.chinese()[0]);
+            let grounding = read_whole(&text);
+            assert_eq!(grounding.slots.cast[0].action, Some(action), "{text}");
+        }
+    }
+    for (relation, text) in [
+        (Relation::Behind, "一个女人走，她身后一只狗"),
+        (Relation::Follows, "一只狗跟着一个女人"),
+        (Relation::Chases, "一只狗追逐一个女人"),
+        (Relation::Meets, "一只狗遇见一个女人"),
+        (Relation::Holds, "一个女人抱着一个球"),
+    ] {
+        let slots = read_whole(text).slots;
+        assert!(
+            slots.cast.iter().any(|member| member.relation == Some(relation)),
+            "{text}: {slots:?}"
+        );
+    }
+}
+
+/// Prompts of the whole vocabulary, and what they state.
+const WHOLE_PROMPTS: [(&str, &str); 14] = [
+    (
+        "several giant woolly mammoths walk through the snow, snow-covered mountains in the distance",
+        "{impossible:[a mammoth has no size to choose: `large`],slots:{cast:[{action:walk,subject:mammoth},{action:walk,subject:mammoth},{action:walk,subject:mammoth}],place:snowfield}}",
+    ),
+    (
+        "an astronaut jumps on the moon",
+        "{slots:{cast:[{action:jump,subject:astronaut}],place:moon}}",
+    ),
+    (
+        "a brown dog runs along a beach at sunset, camera follows it",
+        "{slots:{camera:follow,cast:[{action:run,colour:brown,subject:dog}],light:sunset,place:beach}}",
+    ),
+    (
+        "a red car drives along a desert road, tracking shot",
+        "{slots:{camera:follow,cast:[{action:drive,colour:red,subject:car}],place:desert}}",
+    ),
+    (
+        "a glass falls from a table and shatters",
+        "{slots:{cast:[{action:shatter,subject:glass}],place:tabletop}}",
+    ),
+    (
+        "a happy child in a yellow raincoat dances in the rain",
+        "{slots:{cast:[{action:dance,expression:happy,subject:child,top:[coat,yellow]}],weather:rain}}",
+    ),
+    (
+        "a white dog chases a black cat through the forest",
+        "{slots:{cast:[{colour:white,relation:chases,subject:dog},{colour:black,subject:cat}],place:forest}}",
+    ),
+    (
+        "close-up of a sad robot, foggy night",
+        "{slots:{cast:[{expression:sad,subject:robot}],framing:close_up,light:night,weather:fog}}",
+    ),
+    (
+        "a red ball collides with a blue box on a table",
+        "{slots:{cast:[{action:collide,colour:red,subject:ball},{action:collide,colour:blue,relation:meets,subject:box}],place:tabletop}}",
+    ),
+    (
+        "a boat sails on the sea under an overcast sky, aerial view",
+        "{slots:{angle:high,cast:[{action:sail,subject:boat}],light:overcast,place:beach}}",
+    ),
+    (
+        "a woman holds a small red ball in a park",
+        "{slots:{cast:[{relation:holds,subject:woman},{colour:red,size:small,subject:ball}],place:park}}",
+    ),
+    (
+        "a purple hot-air balloon floats over the desert, the camera orbits around it",
+        "{slots:{camera:orbit,cast:[{action:float,colour:purple,subject:balloon}],place:desert}}",
+    ),
+    (
+        "一头棕色的猛犸象在雪地里行走，特写",
+        "{slots:{cast:[{action:walk,colour:brown,subject:mammoth}],framing:close_up,place:snowfield}}",
+    ),
+    (
+        "一个开心的宇航员在月球上跳舞，手持镜头",
+        "{slots:{camera:handheld,cast:[{action:dance,expression:happy,subject:astronaut}],place:moon}}",
+    ),
+];
+
+#[test]
+fn prompts_of_the_whole_vocabulary_ground() {
+    let mut wrong = Vec::new();
+    for (text, want) in WHOLE_PROMPTS {
+        let grounding = read_whole(text);
+        for seed in 0..20 {
+            let script = grounding.realise(seed, FORM);
+            script.validate().unwrap_or_else(|error| panic!("{text}: {error}"));
+            assert_eq!(grounding.slots.contradiction(&script), None, "{text}");
+        }
+        if shown(&grounding) != want {
+            wrong.push(format!("{text}: {}", shown(&grounding)));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
 #[test]

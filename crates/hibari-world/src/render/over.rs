@@ -6,9 +6,9 @@ use super::shade::{Paint, Point, hash, smooth};
 use super::{Hit, Renderer, Shot};
 
 /// Flakes or streaks in the air.
-const N_PARTICLES: u16 = 620;
+const N_PARTICLES: u16 = 1_100;
 /// Room around the camera that they fall through, units.
-const AIR: Vec3A = Vec3A::new(13.0, 7.0, 13.0);
+const AIR: Vec3A = Vec3A::new(11.0, 6.0, 11.0);
 /// How far glass moves what is behind it, parts of the frame's height.
 const BEND: f32 = 0.055;
 
@@ -134,7 +134,7 @@ impl Renderer {
             } else {
                 (0.0075 * shot.lens.focal * from.z).max(0.32)
             };
-            let strength = if particles.snow { 0.95 } else { 0.38 } * near;
+            let strength = if particles.snow { 0.95 } else { 0.50 } * near;
             let stroke = Stroke { from, to, radius, strength, colour };
             self.stroke(shot, &stroke);
         }

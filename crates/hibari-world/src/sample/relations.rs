@@ -3,7 +3,7 @@
 use crate::random::Random;
 use crate::script::{Member, Role};
 use crate::slots::{PartialMember, PartialScript};
-use crate::vocabulary::{Action, Facing, Kind, Mix, Relation, Subject};
+use crate::vocabulary::{Action, Kind, Mix, Relation, Subject};
 
 /// What is said of a member, and what follows from what is said of the other: what is held is a thing.
 pub(super) fn as_partner(
@@ -20,8 +20,9 @@ pub(super) fn as_partner(
             said.kind = said.subject.is_none().then_some(Kind::Thing);
             said.action = Some(Action::Stand);
         }
-        0 if main == Some(Relation::Holds) && said.subject.is_none() => {
-            said.kind = Some(Kind::Person);
+        0 if main == Some(Relation::Holds) => {
+            said.kind = said.subject.is_none().then_some(Kind::Person);
+            said.action = said.action.or(Some(Action::Stand));
         }
         0 | 1 if moves.contains(&main) || moves.contains(&second) => {
             // Who follows and who is followed both move along.
@@ -69,14 +70,16 @@ pub(super) fn relate(
         }
         return;
     }
-    let follow = is_able_to_follow(first, second, other, main);
+    let follow = main.action.travels() && can_follow(other, first);
     let hold = can_hold(first, other)
         && said_second.action.is_none_or(|action| action == Action::Stand)
-        && said_main.action != Some(Action::Wave);
+        && main.action != Action::Wave;
     if let Some(relation) = said_main.relation.filter(|relation| *relation != Relation::Alone) {
         let possible = match relation {
             Relation::Holds => hold,
-            Relation::Follows | Relation::Chases => follow,
+            Relation::Follows | Relation::Chases => {
+                main.action.travels() && second.action.travels() && can_follow(first, other)
+            }
             _ => true,
         };
         if possible && second.relation != Relation::Alone {
@@ -138,12 +141,11 @@ fn settle(role: &mut Role, other: &Role, relation: Relation) {
     };
 }
 
-fn is_able_to_follow(first: Subject, second: &Role, other: Subject, main: &Role) -> bool {
-    let sideways = matches!(main.facing, Facing::Left | Facing::Right);
-    main.action.travels()
-        && (second.action.travels() || travelling(other, false).is_some())
-        && first.kind() != Kind::Thing
-        && (sideways || other.kind() != Kind::Thing)
+/// Whether `follower` can go after `other`, who moves along as well.
+fn can_follow(follower: Subject, other: Subject) -> bool {
+    follower.kind() != Kind::Thing
+        && travelling(follower, false).is_some()
+        && travelling(other, false).is_some()
 }
 
 fn can_hold(first: Subject, other: Subject) -> bool {

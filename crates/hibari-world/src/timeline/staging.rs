@@ -432,7 +432,7 @@ fn collision(
     let members = [role, other].map(|role| &script.cast[role.member]);
     let lengths = members.map(|member| Extent::of(member).length);
     let contact = 0.38 * secs;
-    let room = if is_sideways(role.facing) { 0.40 * width } else { TABLE_DEPTH };
+    let room = if is_sideways(role.facing) { 0.30 * width } else { TABLE_DEPTH };
     let before = (usual_speed(members[0].subject, Action::Collide) * role.speed)
         .min(room / contact.max(0.1));
     let speeds = collide(members.map(mass), [before, 0.0], COLLISION_RESTITUTION);
