@@ -9,7 +9,7 @@ use crate::timeline::Timeline;
 /// Renders clips; keeps scratch memory; one per thread.
 #[derive(Default)]
 pub struct ClipRenderer {
-    renderer: Renderer,
+    pub(crate) renderer: Renderer,
 }
 
 impl ClipRenderer {

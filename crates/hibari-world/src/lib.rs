@@ -11,6 +11,7 @@ pub mod sample;
 pub mod script;
 pub mod slots;
 pub mod timeline;
+pub mod truth;
 pub mod vocabulary;
 
 pub use clip::ClipRenderer;
@@ -20,5 +21,6 @@ pub use grammar::{
 pub use grounding::{Grounding, NearestWord, ground, ground_in};
 pub use sample::{ClipForm, Split};
 pub use script::{Attributes, Member, Outfit, Role, Script, ScriptError, Shot};
-pub use timeline::{EntityState, Timeline};
+pub use timeline::{EntityState, Event, Happening, Timeline};
+pub use truth::{FrameState, FrameTruth};
 pub use vocabulary::Mix;

@@ -14,6 +14,7 @@ pub mod scene;
 mod shade;
 #[cfg(test)]
 mod tests;
+mod truth;
 
 use glam::{Affine3A, Mat3A, Vec2, Vec3A, Vec4};
 use hibari_media::Frame;
@@ -22,6 +23,7 @@ use self::finish::{Bloom, Tone};
 pub use self::mesh::Mesh;
 use self::mesh::normal_matrix;
 use self::raster::{Camera, Corner, Lens, Target, stamp};
+pub use self::truth::FLOW_STEP;
 pub use self::scene::{Disc, Instance, Lamp, Particles, Pattern, Scene, Sky, Surface, View};
 use self::shade::{Light, Paint, Point, noise, pattern, smooth};
 
@@ -32,6 +34,8 @@ pub struct Renderer {
     samples: Target,
     /// At twice the frame's size: what is of glass.
     glass: Target,
+    /// Whether the last frame had any.
+    has_glass: bool,
     /// The frame without glass.
     backdrop: Vec<Vec3A>,
     /// At half the frame's size: the scene upside down.
@@ -83,6 +87,7 @@ impl Renderer {
             tone: Tone::new(),
             samples: Target::default(),
             glass: Target::default(),
+            has_glass: false,
             backdrop: Vec::new(),
             mirrored: Target::default(),
             shadow: Vec::new(),

@@ -16,7 +16,8 @@ impl Renderer {
     /// Draws what is of glass, nearest surface only, over the shaded frame.
     pub(super) fn draw_glass(&mut self, shot: &Shot<'_>) {
         let instances = &shot.scene.instances;
-        if instances.iter().all(|instance| instance.surface.clear == 0.0) {
+        self.has_glass = instances.iter().any(|instance| instance.surface.clear > 0.0);
+        if !self.has_glass {
             return;
         }
         let (width, height) = (shot.width, shot.height);

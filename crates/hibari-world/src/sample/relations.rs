@@ -3,7 +3,7 @@
 use crate::random::Random;
 use crate::script::{Member, Role};
 use crate::slots::{PartialMember, PartialScript};
-use crate::vocabulary::{Action, Kind, Mix, Relation, Subject};
+use crate::vocabulary::{Action, Facing, Kind, Mix, Relation, Subject};
 
 /// What is said of a member, and what follows from what is said of the other: what is held is a thing.
 pub(super) fn as_partner(
@@ -60,6 +60,10 @@ pub(super) fn relate(
     let (first, other) = (cast[main.member].subject, cast[second.member].subject);
     if main.action == Action::Collide || second.action == Action::Collide {
         if second.action == Action::Collide && main.action == Action::Collide {
+            // From the side both are seen.
+            if said_main.facing.is_none() {
+                main.facing = stream("way of a collision").pick(&[Facing::Left, Facing::Right]);
+            }
             settle(second, main, Relation::Meets);
         } else {
             // One alone cannot collide.

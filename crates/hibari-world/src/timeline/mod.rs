@@ -7,6 +7,7 @@ pub(crate) mod physics;
 mod staging;
 
 use glam::Vec3;
+use serde::Serialize;
 
 use self::motion::{Moment, fract};
 use self::staging::Staging;
@@ -44,6 +45,33 @@ pub struct EntityState {
     pub action: Action,
     /// Where feet rest on the ground, units; `None` for each foot that is in the air. Empty without legs.
     pub contacts: Vec<Option<Vec3>>,
+}
+
+/// Something that happens at an instant.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct Event {
+    /// When, seconds from the start of the clip.
+    pub secs: f32,
+    /// To whom: position in the script's cast.
+    pub member: usize,
+    /// What.
+    pub what: Happening,
+    /// With whom; nothing for the ground, or a push.
+    pub partner: Option<usize>,
+}
+
+/// What may happen to a member of the cast at an instant.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Happening {
+    /// It is pushed.
+    Push,
+    /// It meets the ground or its partner.
+    Contact,
+    /// It breaks.
+    Break,
+    /// It comes to rest.
+    Rest,
 }
 
 /// One shot.
@@ -134,6 +162,42 @@ impl Timeline {
                 }
             })
             .collect()
+    }
+
+    /// Time of a frame, seconds from the start of the clip.
+    pub fn secs(&self, frame: u32) -> f32 {
+        let n = u16::try_from(frame).expect("a valid script has at most 12,288 frames");
+        f32::from(n) / self.fps
+    }
+
+    /// Everything that happens, in order.
+    pub fn events(&self) -> Vec<Event> {
+        let mut events = Vec::new();
+        for shot in &self.shots {
+            let (start, length) = (self.secs(shot.first), self.secs(shot.frames));
+            for (role, motion) in shot.staging.motions.iter().enumerate() {
+                let collides = |idx: usize| shot.staging.motions[idx].action == Action::Collide;
+                let partner = (0..shot.members.len())
+                    .find(|idx| *idx != role && collides(role) && collides(*idx))
+                    .map(|idx| shot.members[idx]);
+                for (secs, what) in motion.events() {
+                    if (0.0..length).contains(&secs) {
+                        let partner = partner.filter(|_| what == Happening::Contact);
+                        let member = shot.members[role];
+                        events.push(Event { secs: start + secs, member, what, partner });
+                    }
+                }
+            }
+        }
+        events.sort_by(|a, b| a.secs.total_cmp(&b.secs));
+        events
+    }
+
+    /// What has happened since the frame before, or until the first one.
+    pub fn events_between(&self, frame: u32) -> Vec<Event> {
+        let until = self.secs(frame);
+        let from = if frame == 0 { -1.0 } else { self.secs(frame - 1) };
+        self.events().into_iter().filter(|event| from < event.secs && event.secs <= until).collect()
     }
 
     /// The shot that holds a frame, and the frame's time in it, seconds.

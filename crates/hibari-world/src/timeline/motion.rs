@@ -4,7 +4,10 @@
 
 use glam::{Vec2, Vec3};
 
-use super::physics::{PENDULUM, PUSH_SECS, drop_glass, pendulum, slowed, topple};
+use super::Happening;
+use super::physics::{
+    BREAK_SPEED, PENDULUM, PUSH_SECS, drop_glass, drop_secs, impact_speed, pendulum, slowed, topple,
+};
 use crate::figures::glass::STOOLS;
 use crate::vocabulary::{Action, Facing, Subject};
 
@@ -22,6 +25,8 @@ const HANG_TILT: f32 = 0.45;
 pub(crate) const JUMP_HEIGHT: f32 = 0.36;
 /// Length of one jump with its crouch, seconds at the usual speed.
 const JUMP_SECS: f32 = 1.05;
+/// Height of a bounce that is too low to be told from rest, units.
+const REST_HEIGHT: f32 = 0.001;
 /// Turn of one who turns on the spot, radians per second.
 const TURN_SPEED: f32 = 2.2;
 /// Way over the ground of a bird that lands, units.
@@ -209,6 +214,49 @@ impl Motion {
         moment
     }
 
+    /// What happens, with its time in the shot, seconds; jumps and bounces as far as they can be told apart.
+    pub(crate) fn events(&self) -> Vec<(f32, Happening)> {
+        use Happening::{Break, Contact, Push, Rest};
+        if self.held.is_some() {
+            return Vec::new();
+        }
+        let own = |secs: f32| secs / self.rate;
+        let bounces = |start: f32, drop: f32, restitution: f32| {
+            let mut events = Vec::new();
+            let mut secs = start + (2.0 * drop / GRAVITY).sqrt();
+            let mut speed = (2.0 * GRAVITY * drop).sqrt() * restitution;
+            events.push((own(secs), Contact));
+            while speed * speed > 2.0 * GRAVITY * REST_HEIGHT {
+                secs += 2.0 * speed / GRAVITY;
+                speed *= restitution;
+                events.push((own(secs), Contact));
+            }
+            events.push((own(secs), Rest));
+            events
+        };
+        match (self.action, self.act) {
+            (Action::Bounce, _) => bounces(0.0, self.drop, RESTITUTION),
+            (Action::Fall | Action::Shatter, _) if self.drop < 0.0 => {
+                let stool = if self.action == Action::Shatter { STOOLS.1 } else { STOOLS.0 };
+                let (_, lands) = drop_secs(stool);
+                let what = if impact_speed(stool) > BREAK_SPEED { Break } else { Contact };
+                vec![(own(PUSH_SECS), Push), (own(lands), what)]
+            }
+            (Action::Fall, _) => bounces(HANG_SECS, self.drop, BOX_RESTITUTION),
+            (Action::Jump, _) => (0..16_u8)
+                .map(|n| (own((f32::from(n) + FLIGHT.1) * JUMP_SECS), Contact))
+                .collect(),
+            (_, Act::Impact { secs, after, drag, .. }) => {
+                vec![(secs, Contact), (secs + after.abs() / drag, Rest)]
+            }
+            (_, Act::Stack { lies_secs, .. }) => {
+                vec![(own(PUSH_SECS), Push), (own(PUSH_SECS + lies_secs), Contact)]
+            }
+            (_, Act::Landing { secs, .. }) => vec![(secs, Contact)],
+            _ => Vec::new(),
+        }
+    }
+
     /// What the additional part of the action does; height above the ground, and its change in own time.
     fn act(&self, moment: &mut Moment, secs: f32) -> (f32, f32) {
         match self.act {
@@ -265,7 +313,7 @@ pub(crate) fn bounce(drop: f32, restitution: f32, secs: f32) -> (f32, f32) {
     }
     let mut left = secs - first;
     let mut speed = GRAVITY * first * restitution;
-    while speed * speed > 2.0 * GRAVITY * 0.001 {
+    while speed * speed > 2.0 * GRAVITY * REST_HEIGHT {
         let flight = 2.0 * speed / GRAVITY;
         if left < flight {
             return (left * (speed - 0.5 * GRAVITY * left), speed - GRAVITY * left);

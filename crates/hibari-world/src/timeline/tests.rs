@@ -5,7 +5,7 @@ use glam::{Mat4, Vec3};
 use super::motion::{GRAVITY, RESTITUTION, bounce};
 use super::*;
 use crate::sample::{ClipForm, Split};
-use crate::vocabulary::CameraMove;
+use crate::vocabulary::{CameraMove, Kind, Mix};
 
 fn sample(seed: u64, width: u32, height: u32) -> Script {
     Script::sample(seed, Split::Train, ClipForm { width, height, fps: 12, frames: 36 })
@@ -125,4 +125,162 @@ fn cameras_do_what_they_are_called() {
         };
         assert!(ok, "seed {seed}: {:?} turned {turned}, moved {moved}", script.shots[0].camera);
     }
+}
+
+/// Scripts of the whole vocabulary.
+fn sample_whole(seed: u64, frames: u32) -> Script {
+    let form = ClipForm { width: 256, height: 144, fps: 12, frames };
+    Script::sample_from(Mix::Whole, seed, Split::Train, form)
+}
+
+#[test]
+fn nobody_appears_or_vanishes_without_a_cause() {
+    let (mut n_breaks, mut n_members) = (0, 0);
+    for seed in 0..1_000 {
+        let script = sample_whole(seed, 36);
+        let timeline = Timeline::new(&script);
+        let breaks: Vec<Event> = timeline
+            .events()
+            .into_iter()
+            .filter(|event| event.what == Happening::Break)
+            .collect();
+        let mut before: Option<(Vec<usize>, Vec<EntityState>)> = None;
+        for frame in 0..timeline.n_frames() {
+            let scene = timeline.scene(frame);
+            let states = timeline.state(frame);
+            let parts: Vec<usize> = (1..=states.len())
+                .map(|entity| {
+                    let of = |part: &&crate::render::Instance| usize::from(part.entity) == entity;
+                    scene.instances.iter().filter(of).count()
+                })
+                .collect();
+            for (idx, (state, n)) in states.iter().zip(&parts).enumerate() {
+                let subject = script.cast[state.member].subject;
+                let what = format!("seed {seed}, frame {frame}: {subject} {}", state.action);
+                assert!(*n > 0, "{what} is not there");
+                assert!(state.position.is_finite() && state.position.y > -0.02, "{what}: {state:?}");
+                let Some((old_parts, old)) = &before else { continue };
+                let broke = breaks.iter().any(|event| {
+                    event.member == state.member
+                        && (timeline.secs(frame - 1)..=timeline.secs(frame)).contains(&event.secs)
+                });
+                assert_eq!(old_parts[idx] != *n, broke, "{what} changes its parts");
+                n_breaks += usize::from(broke);
+                // No jump: within a frame, nobody goes farther than twice the fastest there is.
+                let way = state.position.distance(old[idx].position);
+                assert!(way < 8.0 * 2.0 / 12.0, "{what} jumps by {way}");
+            }
+            before = Some((parts, states));
+        }
+        n_members += script.cast.len();
+    }
+    assert!(n_breaks >= 10 && n_members > 1_200, "{n_breaks} breaks, {n_members} members");
+}
+
+#[test]
+fn positions_change_as_velocities_say() {
+    for seed in 0..300 {
+        let script = sample_whole(seed, 24);
+        let timeline = Timeline::new(&script);
+        let events = timeline.events();
+        for frame in 1..timeline.n_frames() {
+            let (from, to) = (timeline.secs(frame - 1), timeline.secs(frame));
+            // What is pushed, hit or landed in between changes its speed at once.
+            if events.iter().any(|event| (from..=to).contains(&event.secs)) {
+                continue;
+            }
+            for (old, new) in timeline.state(frame - 1).iter().zip(timeline.state(frame)) {
+                let subject = script.cast[new.member].subject;
+                let sudden = matches!(
+                    new.action,
+                    Action::Jump | Action::Land | Action::Swing | Action::Turn | Action::Fall
+                );
+                if sudden || subject.kind() == Kind::Thing && new.action == Action::Stand {
+                    continue;
+                }
+                let way = (new.position - old.position) * 12.0;
+                let expected = 0.5 * (old.velocity + new.velocity);
+                let off = (way - expected) * Vec3::new(1.0, 0.0, 1.0);
+                assert!(
+                    off.length() < 0.08,
+                    "seed {seed}, frame {frame}: {subject} {} goes {way}, says {expected}",
+                    new.action
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn rolling_balls_do_not_slip_and_collisions_keep_momentum() {
+    let mut n = 0;
+    for seed in 0..4_000 {
+        let script = sample_whole(seed, 36);
+        let roles = &script.shots[0].roles;
+        if roles[0].action != Action::Collide {
+            continue;
+        }
+        n += 1;
+        let timeline = Timeline::new(&script);
+        let contact = timeline.events().into_iter().find(|event| event.partner.is_some()).unwrap();
+        let motions = &timeline.shots[0].staging.motions;
+        let momentum = |secs: f32| -> Vec3 {
+            motions[..2]
+                .iter()
+                .zip(roles)
+                .map(|(motion, role)| {
+                    motion.at(secs).velocity * physics::mass(&script.cast[role.member])
+                })
+                .sum()
+        };
+        let (before, after) = (momentum(contact.secs - 1e-4), momentum(contact.secs + 1e-4));
+        assert!(before.distance(after) < 2e-3 * (1.0 + before.length()), "{before} {after}");
+        // They touch, and do not enter each other.
+        let apart = |secs: f32| {
+            let [a, b] = [0, 1].map(|i| motions[i].at(secs).position);
+            let half = |i: usize| {
+                0.5 * crate::figures::Extent::of(&script.cast[roles[i].member]).length
+            };
+            a.distance(b) - half(0) - half(1)
+        };
+        assert!(apart(contact.secs).abs() < 1e-4, "seed {seed}: {}", apart(contact.secs));
+        for step in 0..36_u8 {
+            assert!(apart(f32::from(step) / 12.0) > -1e-4, "seed {seed}: they overlap");
+        }
+        // The way that a ball rolls is the way that it turns.
+        let [early, late] = [0.1, 0.4].map(|secs| motions[0].at(secs * contact.secs));
+        let way = early.position.distance(late.position);
+        assert!((way - (late.distance - early.distance).abs()).abs() < 1e-5);
+    }
+    assert!(n > 40, "only {n} collisions");
+}
+
+#[test]
+fn the_main_subject_of_the_whole_vocabulary_is_seen() {
+    let mut renderer = crate::render::Renderer::new();
+    let mut failures = Vec::new();
+    for seed in 0..400 {
+        let script = sample_whole(seed, 24);
+        let timeline = Timeline::new(&script);
+        let role = &script.shots[0].roles[0];
+        for frame in [0, 11, 23] {
+            let scene = timeline.scene(frame);
+            let _frame = renderer.render(&scene, 128, 72);
+            let share = renderer.visible_fraction(1);
+            let least = if role.action == Action::Shatter { 0.001 } else { 0.012 };
+            if share < least {
+                let shot = &script.shots[0];
+                failures.push(format!(
+                    "seed {seed}, frame {frame}: {} {} {:?} {:?} {:?} {}: {share}",
+                    script.cast[role.member].subject,
+                    role.action,
+                    role.facing,
+                    shot.camera,
+                    shot.framing,
+                    shot.angle
+                ));
+            }
+        }
+    }
+    assert!(failures.is_empty(), "{} unseen:\n{}", failures.len(), failures.join("\n"));
 }
