@@ -59,7 +59,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     if is_wanted("subjects") {
         let stills = Subject::ALL.iter().enumerate().map(|(i, subject)| {
             let colour = Colour::ALL[(i * 3) % Colour::ALL.len()];
-            still(&format!("a {colour} {subject}, by day, no people, medium"), None, i as u64, 18)
+            still(&format!("{} {subject}, dry ground, clear sky, eye level, static, medium, by day, no people", article(colour.name())), None, i as u64, 18)
         });
         sheets.insert("subjects".into(), stills.collect());
     }
@@ -226,7 +226,8 @@ fn still(text: &str, place: Option<Place>, seed: u64, frame: u32) -> (Frame, Str
     let mut read = ground_in(Mix::Whole, text, &mut |_| None);
     read.slots.place = place.or(read.slots.place);
     let script = read.realise(seed, FORM);
-    let name = text.split(", no people").next().unwrap_or(text).to_owned();
+    let said = text.split(", no people").next().unwrap_or(text);
+    let name = said.split(", dry ground").next().unwrap_or(said).to_owned();
     shown(&script, frame, name)
 }
 
@@ -234,4 +235,10 @@ fn shown(script: &Script, frame: u32, caption: String) -> (Frame, String) {
     let large = ClipRenderer::new().still(script, frame);
     let small = resized(&large, SMALL.0, SMALL.1).unwrap_or(large);
     (small, caption)
+}
+
+/// "an orange"
+fn article(word: &str) -> String {
+    let article = if word.starts_with(['a', 'e', 'i', 'o', 'u']) { "an" } else { "a" };
+    format!("{article} {word}")
 }

@@ -234,16 +234,15 @@ mod tests {
         assert!((middle - way).abs() < 0.8, "{middle} pixels, the box moves {way}");
         assert!(of_rest.iter().all(|flow| flow.abs() < 1e-2), "{of_rest:?}");
 
-        let pan = script(
-            "a red box stands on a table, by day, pan right, no people",
-        );
+        let pan = script("a red box stands on a table, by day, pan right, no people");
         let truth = ClipRenderer::new().truth(&pan, 10);
         assert!(truth.flow.iter().all(|flow| flow[0] < 0.0), "all moves left: {:?}", truth.flow);
     }
 
     #[test]
     fn depth_is_the_distance_of_what_is_seen() {
-        let script = script("a red box stands on a table, by day, static camera, eye level, no people");
+        let script =
+            script("a red box stands on a table, by day, static camera, eye level, no people");
         let truth = ClipRenderer::new().truth(&script, 0);
         let [left, top, right, bottom] = truth.state.entities[0].bounds.unwrap();
         let middle = truth.depth[(top + bottom) / 2 * 128 + (left + right) / 2];

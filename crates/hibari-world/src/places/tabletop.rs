@@ -41,7 +41,7 @@ pub(super) fn build(look: &Look, random: &mut Random) -> Setting {
     let skirting = Surface::matte(wall * 0.55);
     tile.add(Kind::Flat, &board(PERIOD, 0.22, 0.1), at(0.0, 0.11, WALL + 0.05), skirting);
     let mirrored = if random.chance(0.5) { 1.0 } else { -1.0 };
-    add_window(&mut tile, mirrored * 1.5, night);
+    add_window(&mut tile, mirrored * 1.5, look.light);
     let lamp = Vec3::new(mirrored * -2.5, 0.0, -2.4);
     add_lamp(&mut tile, lamp, night);
     add_cup(&mut tile, Vec3::new(mirrored * 2.7, 0.0, -2.0), random);
@@ -61,13 +61,15 @@ pub(super) fn build(look: &Look, random: &mut Random) -> Setting {
 }
 
 /// A window whose panes show the light outside.
-fn add_window(set: &mut Set, x: f32, night: bool) {
+fn add_window(set: &mut Set, x: f32, light: Light) {
+    let night = light == Light::Night;
     let frame = Surface::matte(Vec3::splat(if night { 0.22 } else { 0.82 }));
     set.add(Kind::Flat, &board(2.5, 2.3, 0.12), at(x, 2.9, WALL), frame);
-    let sky = if night {
-        Surface::glowing(Vec3::new(0.012, 0.020, 0.075), 1.0)
-    } else {
-        Surface::glowing(Vec3::new(0.45, 0.70, 0.95), 0.95)
+    let sky = match light {
+        Light::Day => Surface::glowing(Vec3::new(0.45, 0.70, 0.95), 0.95),
+        Light::Night => Surface::glowing(Vec3::new(0.012, 0.020, 0.075), 1.0),
+        Light::Sunset => Surface::glowing(Vec3::new(1.0, 0.45, 0.20), 0.95),
+        Light::Overcast => Surface::glowing(Vec3::new(0.58, 0.61, 0.65), 0.90),
     };
     for (dx, dy) in [(-0.57, 0.52), (0.57, 0.52), (-0.57, -0.52), (0.57, -0.52)] {
         set.add(Kind::Flat, &board(1.04, 0.94, 0.14), at(x + dx, 2.9 + dy, WALL), sky);

@@ -23,9 +23,9 @@ use self::finish::{Bloom, Tone};
 pub use self::mesh::Mesh;
 use self::mesh::normal_matrix;
 use self::raster::{Camera, Corner, Lens, Target, stamp};
-pub use self::truth::FLOW_STEP;
 pub use self::scene::{Disc, Instance, Lamp, Particles, Pattern, Scene, Sky, Surface, View};
 use self::shade::{Light, Paint, Point, noise, pattern, smooth};
+pub use self::truth::FLOW_STEP;
 
 /// Draws scenes; keeps its buffers from frame to frame. One per thread.
 pub struct Renderer {

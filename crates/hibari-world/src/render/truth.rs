@@ -99,8 +99,8 @@ impl Renderer {
     ) -> (Vec3A, bool) {
         let sample = 4 * y * width + 2 * x;
         let id = |target: &Target| target.nearest[sample];
-        let glass = self.has_glass
-            && self.glass.inverse_depth[sample] > self.samples.inverse_depth[sample];
+        let glass =
+            self.has_glass && self.glass.inverse_depth[sample] > self.samples.inverse_depth[sample];
         let target = if glass { &self.glass } else { &self.samples };
         if id(target) == 0 {
             return if ray.y < -1e-6 {
@@ -131,13 +131,7 @@ impl Renderer {
     /// # Panics
     /// unless the last frame showed this scene at this size
     #[must_use]
-    pub fn visible_share(
-        &mut self,
-        scene: &Scene,
-        entity: u8,
-        width: usize,
-        height: usize,
-    ) -> f32 {
+    pub fn visible_share(&mut self, scene: &Scene, entity: u8, width: usize, height: usize) -> f32 {
         assert_eq!(self.entities.len(), width * height, "another frame was drawn last");
         let camera = Camera::new(&scene.view);
         let (lens, to_view) = (camera.lens(width, height), camera.to_view());

@@ -243,9 +243,9 @@ impl Motion {
                 vec![(own(PUSH_SECS), Push), (own(lands), what)]
             }
             (Action::Fall, _) => bounces(HANG_SECS, self.drop, BOX_RESTITUTION),
-            (Action::Jump, _) => (0..16_u8)
-                .map(|n| (own((f32::from(n) + FLIGHT.1) * JUMP_SECS), Contact))
-                .collect(),
+            (Action::Jump, _) => {
+                (0..16_u8).map(|n| (own((f32::from(n) + FLIGHT.1) * JUMP_SECS), Contact)).collect()
+            }
             (_, Act::Impact { secs, after, drag, .. }) => {
                 vec![(secs, Contact), (secs + after.abs() / drag, Rest)]
             }

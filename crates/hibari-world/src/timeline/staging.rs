@@ -31,8 +31,8 @@ const SAFE: f32 = 0.95;
 const SLOPES: (f32, f32) = (-0.10, 0.52);
 /// Lowest that a camera may be, units.
 const LOWEST: f32 = 0.16;
-/// Half of the way round that an orbit takes, radians.
-const ORBIT: f32 = 0.62;
+/// Half of the way round that an orbit takes, radians: before a row of things, and between two.
+const ORBIT: (f32, f32) = (0.62, 0.26);
 /// How far a crane goes, from below to above the usual slope.
 const CRANE: (f32, f32) = (-0.06, 0.55);
 /// Sway of a camera in the hand, parts of the picture's height.
@@ -135,6 +135,11 @@ impl Staging {
         let rise = rise(member.subject, main.action);
         let height = Extent::acting(member, main.action).height;
         let mut target = stage + Vec3::Y * (0.5 * (height + rise) - 0.01 * picture.height);
+        target.y += match main.action {
+            Action::Fly => FLIGHT - 0.2,
+            Action::Float => ALOFT,
+            _ => 0.0,
+        };
         if let Some(face) = face_height(member.subject, main.action, shot.framing) {
             // The face of one who stays aside is in the middle, too.
             target.y = face + 0.5 * rise;
@@ -144,12 +149,14 @@ impl Staging {
             Angle::Low => SLOPES.0.max((LOWEST - target.y) / picture.distance),
             Angle::High => SLOPES.1,
         };
+        // Two that collide need the width themselves.
+        let most_pan = if main.action == Action::Collide { 0.10 } else { 0.30 };
         let camera = Camera {
             move_: shot.camera,
             target,
             distance: picture.distance,
             slope,
-            pan: (share * room).min(0.30 * picture.width),
+            pan: (share * room).min(most_pan * picture.width),
             secs,
         };
         Self { motions, way, camera }
@@ -174,7 +181,11 @@ impl Staging {
                 let main = &self.motions[0];
                 target += main.heading * (main.velocity * (secs - main.middle_secs));
             }
-            CameraMove::Orbit => turn = ORBIT * (2.0 * part - 1.0),
+            CameraMove::Orbit => {
+                // What lines both sides of a way must not come between.
+                let room = if self.way == Way::Along { ORBIT.1 } else { ORBIT.0 };
+                turn = room * (2.0 * part - 1.0);
+            }
             CameraMove::CraneUp => {
                 let low = CRANE.0.max((LOWEST - target.y) / distance);
                 slope += low + (CRANE.1 - low) * part;
@@ -487,9 +498,9 @@ fn screen_width(member: &Member, role: &Role) -> f32 {
 fn rise(subject: Subject, action: Action) -> f32 {
     match action {
         Action::Fall if subject == Subject::Glass => 0.0,
-        Action::Fly => FLIGHT + 0.35,
+        Action::Fly => 0.40,
         Action::Land => 1.25,
-        Action::Float => ALOFT + 0.1,
+        Action::Float => 0.15,
         Action::Dance => 0.12,
         Action::Jump => JUMP_HEIGHT,
         Action::Bounce => DROP.0,
