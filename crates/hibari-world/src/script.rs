@@ -3,6 +3,8 @@
 //! It holds no geometry and no time curves: the timeline works those out from the script alone. Source: "One script,
 //! four uses" in the world's design.
 
+mod reading;
+
 use serde::{Deserialize, Serialize};
 
 use crate::vocabulary::{
@@ -137,8 +139,10 @@ pub struct Role {
 #[derive(Debug, thiserror::Error)]
 pub enum ScriptError {
     /// A field has a value that the world cannot draw.
-    #[error("`{field}` is `{value}`: {reason}; the nearest valid value is `{nearest}`")]
+    #[error("{}`{field}` is `{value}`: {reason}; the nearest valid value is `{nearest}`", reading::at_line(*.line))]
     Invalid {
+        /// Line of the field in the text; nothing for a script that was not read from one.
+        line: Option<usize>,
         /// Path of the field, such as `shots[0].frames`.
         field: String,
         /// The value found.
@@ -149,9 +153,15 @@ pub enum ScriptError {
         nearest: String,
     },
     /// The text is not a script.
-    #[error("the script cannot be read")]
+    #[error("line {line}: {reason}{}", reading::nearest(.nearest.as_deref()))]
     Json {
-        /// Where and why reading stopped.
+        /// Where reading stopped.
+        line: usize,
+        /// Why.
+        reason: String,
+        /// The nearest name that is known there.
+        nearest: Option<String>,
+        /// What the reader says.
         #[source]
         source: serde_json::Error,
     },
@@ -310,9 +320,8 @@ impl Script {
     /// # Errors
     /// [`ScriptError::Json`] if the text is not a script, [`ScriptError::Invalid`] if the world cannot draw it
     pub fn from_json(text: &str) -> Result<Self, ScriptError> {
-        let script: Self =
-            serde_json::from_str(text).map_err(|source| ScriptError::Json { source })?;
-        script.validate()?;
+        let script: Self = serde_json::from_str(text).map_err(reading::explained)?;
+        script.validate().map_err(|error| reading::located(error, text))?;
         Ok(script)
     }
 
@@ -628,6 +637,7 @@ fn check(
         return Ok(());
     }
     Err(ScriptError::Invalid {
+        line: None,
         field: field.to_owned(),
         value: value.to_string(),
         reason: reason.to_owned(),

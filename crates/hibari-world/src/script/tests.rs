@@ -107,3 +107,83 @@ fn labels_are_below_their_class_counts() {
         assert!(Attributes::class_name(label, n).is_none());
     }
 }
+
+#[test]
+fn errors_of_a_text_name_the_line_and_the_nearest_name() {
+    let good = include_str!("../../scripts/tokyo.json");
+    Script::from_json(good).unwrap();
+    for (from, to, line, says) in [
+        (
+            "\"neon_street\"",
+            "\"neonstreet\"",
+            "neonstreet",
+            "the nearest valid value is `neon_street`",
+        ),
+        ("\"framing\"", "\"framming\"", "framming", "the nearest valid value is `framing`"),
+        ("\"jacket\"", "\"jaket\"", "jaket", "the nearest valid value is `jacket`"),
+        (
+            "\"action\": \"walk\"",
+            "\"action\": \"drive\"",
+            "drive",
+            "the nearest valid value is `walk`",
+        ),
+        ("\"frames\": 72", "\"frames\": 70", "\"frames\": 70", "the nearest valid value is `72`"),
+        ("\"extras\": 6", "\"extras\": 60", "\"extras\": 60", "the nearest valid value is `6`"),
+        ("\"fps\": 12", "\"fps\": 13", "\"fps\": 13", "the nearest valid value is `12`"),
+        ("\"seed\": 11,", "\"seed\": ,", "\"seed\": ,", "expected value"),
+    ] {
+        let bad = good.replacen(from, to, 1);
+        assert_ne!(bad, good, "{from}");
+        let wanted = 1 + bad.lines().position(|text| text.contains(line)).unwrap();
+        let error = Script::from_json(&bad).unwrap_err().to_string();
+        assert!(error.starts_with(&format!("line {wanted}: ")), "{to}: {error}, line {wanted}");
+        assert!(error.contains(says), "{to}: {error}");
+    }
+}
+
+#[test]
+fn the_scripts_beside_the_crate_are_valid_and_of_the_whole_vocabulary() {
+    for text in [
+        include_str!("../../scripts/astronaut.json"),
+        include_str!("../../scripts/desert-road.json"),
+        include_str!("../../scripts/dog-on-the-beach.json"),
+        include_str!("../../scripts/mammoths.json"),
+        include_str!("../../scripts/shattering-glass.json"),
+        include_str!("../../scripts/tokyo.json"),
+    ] {
+        let script = Script::from_json(text).unwrap();
+        let mut renderer = crate::ClipRenderer::new();
+        for frame in [0, script.frames() - 1] {
+            renderer.still(&Script { width: 64, height: 36, ..script.clone() }, frame);
+        }
+    }
+}
+
+#[test]
+fn relations_and_weather_are_checked() {
+    let mut script = Script::from_json(include_str!("../../scripts/mammoths.json")).unwrap();
+    let check = |script: &Script, field: &str, nearest: &str| match script.validate() {
+        Err(ScriptError::Invalid { field: found, nearest: offered, .. }) => {
+            assert_eq!((found.as_str(), offered.as_str()), (field, nearest));
+        }
+        other => panic!("{field}: {other:?}"),
+    };
+    script.shots[0].weather = Weather::Rain;
+    check(&script, "shots[0].ground", "wet");
+    script.shots[0].place = Place::Moon;
+    check(&script, "shots[0].weather", "clear");
+    script.shots[0].weather = Weather::Clear;
+    script.shots[0].roles[1].facing = Facing::Right;
+    check(&script, "shots[0].roles[1].facing", "left");
+    script.shots[0].roles[1].action = Action::Stand;
+    check(&script, "shots[0].roles[1].relation", "behind");
+    script.shots[0].roles[1].relation = Relation::Holds;
+    check(&script, "shots[0].roles[1].relation", "beside");
+    script.cast[0].subject = Subject::Boat;
+    script.shots[0].roles[0].action = Action::Sail;
+    check(&script, "shots[0].place", "beach");
+    script.cast[0].subject = Subject::Ball;
+    script.shots[0].roles[0].action = Action::Collide;
+    script.shots[0].roles[1].relation = Relation::Beside;
+    check(&script, "shots[0].roles[0].action", "collide, by 2");
+}
