@@ -48,6 +48,8 @@ impl Detail {
 pub struct Sentence {
     /// The sentence, with its full stop.
     pub text: String,
+    /// Position of the shot that it describes.
+    pub shot: usize,
     /// Start of the shot that it describes, seconds from the start of the clip.
     pub start_secs: f32,
     /// End of that shot.
@@ -61,9 +63,21 @@ pub struct Caption {
     pub sentences: Vec<Sentence>,
     /// The slots of the first shot that the sentences state.
     pub slots: PartialScript,
+    /// The slots that the sentences of each shot state.
+    pub shots: Vec<PartialScript>,
 }
 
 impl Caption {
+    /// The sentences of one shot, with a space between.
+    ///
+    /// # Panics
+    /// if the script has no such shot
+    pub fn shot_text(&self, shot: usize) -> String {
+        assert!(shot < self.shots.len(), "shot {shot} of {}", self.shots.len());
+        let of_shot = self.sentences.iter().filter(|sentence| sentence.shot == shot);
+        of_shot.map(|sentence| sentence.text.as_str()).collect::<Vec<_>>().join(" ")
+    }
+
     /// All sentences, with a space between.
     pub fn text(&self) -> String {
         self.sentences.iter().map(|sentence| sentence.text.as_str()).collect::<Vec<_>>().join(" ")
@@ -106,7 +120,7 @@ impl Script {
     /// if the script is not valid ([`Script::validate`])
     pub fn caption_in(&self, mix: Mix, detail: Detail, form: u64) -> Caption {
         let mut sentences = Vec::new();
-        let mut slots = PartialScript::default();
+        let mut shots = Vec::with_capacity(self.shots.len());
         let mut start_frame = 0;
         for (idx, shot) in self.shots.iter().enumerate() {
             let end_frame = start_frame + shot.frames;
@@ -121,16 +135,16 @@ impl Script {
             for text in speaker.tell(detail, &mut stated) {
                 sentences.push(Sentence {
                     text,
+                    shot: idx,
                     start_secs: self.secs(start_frame),
                     end_secs: self.secs(end_frame),
                 });
             }
-            if idx == 0 {
-                slots = stated;
-            }
+            shots.push(stated);
             start_frame = end_frame;
         }
-        Caption { sentences, slots }
+        let slots = shots.first().cloned().unwrap_or_default();
+        Caption { sentences, slots, shots }
     }
 
     fn secs(&self, frame: u32) -> f32 {

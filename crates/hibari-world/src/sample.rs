@@ -6,7 +6,7 @@
 mod relations;
 
 use crate::random::Random;
-use crate::script::{MAX_CAST, Member, Outfit, Role, Script, Shot, VERSION};
+use crate::script::{FRAME_STEP, MAX_CAST, MAX_SHOTS, Member, Outfit, Role, Script, Shot, VERSION};
 use crate::slots::{PartialMember, PartialScript};
 use crate::vocabulary::{
     Action, Angle, Bottom, CameraMove, Colour, Expression, Facing, Footwear, Framing, Ground, Hair,
@@ -85,6 +85,8 @@ pub const HELD_OUT: &[&[Fact]] = &[
 const SECOND_SUBJECT: f32 = 0.25;
 /// Share of street and park scripts with pedestrians.
 const PEDESTRIANS: f32 = 0.25;
+/// Share of the later shots of a story that show the main subject alone.
+const MAIN_ALONE: f32 = 0.35;
 /// Share of people who wear a given item.
 const ITEM: f32 = 0.2;
 /// Bound on redraws; a draw of `Split::Combinatorial` succeeds in about one of seven.
@@ -99,6 +101,49 @@ impl Script {
     /// Draws a script of one shot from a mix: the same one for the same arguments, on every machine.
     pub fn sample_from(mix: Mix, seed: u64, split: Split, form: ClipForm) -> Self {
         draw(mix, seed, split, form, &PartialScript::default())
+    }
+
+    /// Draws a script of `n_shots` shots (1 to [`MAX_SHOTS`]) that share their cast; each has its own place, light,
+    /// actions and camera, and an equal part of the frames. A shot may show the main subject alone.
+    ///
+    /// # Panics
+    /// if there are too many shots, or fewer than four frames for each
+    pub fn sample_story(mix: Mix, seed: u64, split: Split, form: ClipForm, n_shots: usize) -> Self {
+        assert!((1..=MAX_SHOTS).contains(&n_shots), "a script of {n_shots} shots");
+        let n = u32::try_from(n_shots).expect("at most 4");
+        let frames = form.frames / n / FRAME_STEP * FRAME_STEP;
+        assert!(frames >= FRAME_STEP, "{} frames for {n_shots} shots", form.frames);
+        let form = ClipForm { frames, ..form };
+        let mut script = draw(mix, seed, split, form, &PartialScript::default());
+        let subjects = script.cast.iter().map(|member| PartialMember {
+            subject: Some(member.subject),
+            ..PartialMember::default()
+        });
+        let stated = PartialScript { cast: subjects.collect(), ..PartialScript::default() };
+        for idx in 1..n_shots {
+            for tries in 0..MAX_ATTEMPTS {
+                let name = format!("story/{idx}/{tries}");
+                let mut random = Random::new(seed, &name);
+                let drawn = attempt(mix, random.bits(), 0, split, form, &stated);
+                // One alone cannot collide.
+                if drawn.cast.len() != script.cast.len() {
+                    continue;
+                }
+                let mut shot = drawn.shots.into_iter().next().expect("an attempt has a shot");
+                let is_bound =
+                    shot.roles[0].partner.is_some() || shot.roles[0].action == Action::Collide;
+                if !is_bound && random.chance(MAIN_ALONE) {
+                    shot.roles.truncate(1);
+                }
+                script.shots.push(shot);
+                // The first shot alone decides whether a held-out combination is in.
+                if script.held_out().is_some() == (split == Split::Combinatorial) {
+                    break;
+                }
+                script.shots.pop();
+            }
+        }
+        script
     }
 
     /// The first combination of [`HELD_OUT`] that occurs in the script.

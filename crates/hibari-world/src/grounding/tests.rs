@@ -52,6 +52,27 @@ fn captions_of_the_whole_vocabulary_ground_to_all_that_they_state() {
     check_round_trip(Mix::Whole);
 }
 
+#[test]
+fn stories_are_told_and_read_shot_by_shot() {
+    for seed in 0..1_000 {
+        let n_shots = 1 + usize::try_from(seed % 4).unwrap();
+        let script = Script::sample_story(Mix::Whole, seed, Split::Train, FORM, n_shots);
+        script.validate().unwrap_or_else(|error| panic!("seed {seed}: {error}"));
+        assert_eq!((script.shots.len(), script.held_out()), (n_shots, None));
+        let caption = script.caption_in(Mix::Whole, Detail::Medium, seed);
+        let mut start = 0.0;
+        for (idx, shot) in script.shots.iter().enumerate() {
+            let text = caption.shot_text(idx);
+            assert_eq!(read_whole(&text).slots, caption.shots[idx], "{text}");
+            let secs = shot.frames as f32 / 12.0;
+            for sentence in caption.sentences.iter().filter(|sentence| sentence.shot == idx) {
+                assert_eq!((sentence.start_secs, sentence.end_secs), (start, start + secs));
+            }
+            start += secs;
+        }
+    }
+}
+
 /// Reads a name in a Chinese sentence and looks for its meaning in the lexicon's answer.
 fn check_chinese<T: Term>(found: impl Fn(&PartialScript) -> Option<T>, frame: &str) {
     for &term in T::ALL {
