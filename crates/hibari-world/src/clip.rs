@@ -114,6 +114,37 @@ mod tests {
     }
 
     #[test]
+    fn doubled_clips_are_the_same_clip() {
+        let mut renderer = ClipRenderer::new();
+        for mut script in scripts() {
+            // Rain and snow are strokes of their own width at each size.
+            script.shots[0].weather = crate::vocabulary::Weather::Clear;
+            let (fast, large) = (script.at_double_rate(), script.at_double_size());
+            fast.validate().unwrap();
+            large.validate().unwrap();
+            for frame in [0, 3, 7] {
+                let still = renderer.still(&script, frame);
+                assert!(renderer.still(&fast, 2 * frame) == still, "{}", script.shots[0].place);
+                let big = renderer.still(&large, frame);
+                let mut square = 0.0;
+                for y in 0..still.height {
+                    for x in 0..still.width {
+                        let corner = |dx, dy| big.pixel(2 * x + dx, 2 * y + dy);
+                        let four = [corner(0, 0), corner(1, 0), corner(0, 1), corner(1, 1)];
+                        for (channel, value) in still.pixel(x, y).into_iter().enumerate() {
+                            let sum: f64 = four.iter().map(|pixel| f64::from(pixel[channel])).sum();
+                            square += (0.25 * sum - f64::from(value)).powi(2);
+                        }
+                    }
+                }
+                let mean = square / still.rgb.len() as f64;
+                let psnr = 10.0 * (255.0 * 255.0 / mean).log10();
+                assert!(psnr > 26.0, "{}: {psnr:.1} dB", script.shots[0].place);
+            }
+        }
+    }
+
+    #[test]
     fn a_still_is_the_frame_of_the_clip() {
         for script in scripts() {
             let mut frames = Vec::new();

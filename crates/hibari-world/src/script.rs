@@ -315,6 +315,22 @@ impl Script {
         }
     }
 
+    /// The same clip at twice the width and height.
+    #[must_use]
+    pub fn at_double_size(&self) -> Self {
+        Self { width: 2 * self.width, height: 2 * self.height, ..self.clone() }
+    }
+
+    /// The same clip of 12 frames a second at 24: its frame `2 * n` is frame `n`.
+    #[must_use]
+    pub fn at_double_rate(&self) -> Self {
+        let mut script = Self { fps: 2 * self.fps, ..self.clone() };
+        for shot in &mut script.shots {
+            shot.frames *= 2;
+        }
+        script
+    }
+
     /// Reads and validates a script.
     ///
     /// # Errors

@@ -85,7 +85,12 @@ impl Staging {
         let member = &script.cast[main.member];
         let frames = u16::try_from(shot.frames).expect("a valid shot has at most 3,072 frames");
         let fps = u8::try_from(script.fps).expect("a valid frame rate is 12 or 24");
-        let secs = f32::from(frames.max(2) - 1) / f32::from(fps);
+        // At 24 frames a second every other frame is that of 12, so a shot's last frame of these ends its movements.
+        let secs = if fps == 24 {
+            f32::from((frames / 2).max(2) - 1) / 12.0
+        } else {
+            f32::from(frames.max(2) - 1) / f32::from(fps)
+        };
         let picture = Picture::of(script, shot);
         let way = if is_sideways(main.facing) || shot.place == Place::Tabletop {
             Way::Across
