@@ -1,6 +1,7 @@
 //! The simulated world: scripts, timelines, a renderer, captions and exact truth.
 
 pub mod clip;
+pub mod export;
 mod figures;
 pub mod grammar;
 pub mod grounding;

@@ -96,14 +96,24 @@ impl ClipRenderer {
     /// # Panics
     /// if the script is not valid or has no such frame
     pub fn truth(&mut self, script: &Script, index: u32) -> FrameTruth {
-        let timeline = Timeline::new(script);
+        self.truth_in(&Timeline::new(script), script, index, true)
+    }
+
+    /// The same with a timeline that is at hand; depth and flow are empty unless `dense`.
+    pub(crate) fn truth_in(
+        &mut self,
+        timeline: &Timeline,
+        script: &Script,
+        index: u32,
+        dense: bool,
+    ) -> FrameTruth {
         let scene = timeline.scene(index);
         let (shot_idx, first) = shot_of(script, index);
         let shot = &script.shots[shot_idx];
         let side = |pixels: u32| usize::try_from(pixels).expect("a valid side fits");
         let (width, height) = (side(script.width), side(script.height));
         let frame = self.renderer.render(&scene, width, height);
-        let entities = self.entities(script, shot, &timeline, &scene, index);
+        let entities = self.entities(script, shot, timeline, &scene, index);
         let is_last = index + 1 == first + shot.frames;
         let next = if is_last { scene.clone() } else { timeline.scene(index + 1) };
         let view = scene.view;
@@ -127,8 +137,8 @@ impl ClipRenderer {
         };
         FrameTruth {
             ids: self.renderer.entities().to_vec(),
-            depth: self.renderer.depth(&scene, width, height),
-            flow: self.renderer.flow(&scene, &next, width, height),
+            depth: if dense { self.renderer.depth(&scene, width, height) } else { Vec::new() },
+            flow: if dense { self.renderer.flow(&scene, &next, width, height) } else { Vec::new() },
             frame,
             state,
         }
