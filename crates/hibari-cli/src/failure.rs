@@ -10,6 +10,7 @@ use hibari_pipeline::PipelineError;
 use hibari_store::StoreError;
 use hibari_weights::WeightsError;
 use hibari_world::ScriptError;
+use hibari_world::export::ExportError;
 
 /// The program or the machine failed.
 const INTERNAL: u8 = 1;
@@ -144,9 +145,23 @@ impl From<MediaError> for Failure {
     }
 }
 
+impl From<ExportError> for Failure {
+    fn from(error: ExportError) -> Self {
+        let code = match &error {
+            ExportError::Write { source, .. } => code_of_io(source),
+            ExportError::Video { .. } | ExportError::Index { .. } => INTERNAL,
+        };
+        Self::new(&error, error.hint(), code)
+    }
+}
+
 impl From<ScriptError> for Failure {
     fn from(error: ScriptError) -> Self {
-        Self::new(&error, "`hibari world vocabulary` lists what scripts may contain", INPUT)
+        Self::new(
+            &error,
+            "`hibari world vocabulary --mix whole` lists what scripts may contain",
+            INPUT,
+        )
     }
 }
 

@@ -249,7 +249,6 @@ fn draw_cast(
 }
 
 /// Draws where and how it is seen.
-#[expect(clippy::too_many_arguments, reason = "the parts of a draw, used once")]
 fn draw_shot(
     mix: Mix,
     seed: u64,

@@ -161,9 +161,6 @@ pub enum ScriptError {
         reason: String,
         /// The nearest name that is known there.
         nearest: Option<String>,
-        /// What the reader says.
-        #[source]
-        source: serde_json::Error,
     },
 }
 

@@ -8,11 +8,12 @@ use std::time::Instant;
 use clap::{Subcommand, ValueEnum};
 use hibari_media::{FrameRate, Mp4Options, Provenance, contact_sheet, encode_mp4, save_still};
 use hibari_world::clip::ClipRenderer;
+use hibari_world::export::{ExportOptions, export_set};
 use hibari_world::vocabulary::{
-    Action, Bottom, CameraMove, Colour, Facing, Footwear, Framing, Ground, Hair, Item, Light,
-    Material, Place, Size, Subject, Term, Top,
+    Action, Angle, Bottom, CameraMove, Colour, Expression, Facing, Footwear, Framing, Ground, Hair,
+    Item, Light, Material, Place, Relation, Size, Subject, Term, Top, Weather,
 };
-use hibari_world::{ClipForm, Detail, Script, Split};
+use hibari_world::{ClipForm, Detail, Mix, Script, Split};
 use serde::Serialize;
 
 use crate::failure::Failure;
@@ -26,6 +27,8 @@ Examples:
   hibari world vocabulary                             the words that a prompt can count on
   hibari world sample --n 24 --sheet world.png        24 training scenes with their short captions
   hibari world render --seed 7 --out scene.mp4        one training video
+  hibari world sample --mix whole --sheet all.png     scenes of everything that the world can draw
+  hibari world export --clips 100 --out clips         a data set: videos, captions and facts in tar files
   hibari world bench                                  how fast one core draws training videos")]
 pub(crate) struct Args {
     #[command(subcommand)]
@@ -48,6 +51,9 @@ enum Verb {
         /// Which scenes
         #[arg(long, value_name = "SPLIT", default_value = "train")]
         split: SplitName,
+        /// How much of the world
+        #[arg(long, value_name = "MIX", default_value = "first")]
+        mix: MixName,
         /// Replace a file that exists
         #[arg(short, long)]
         force: bool,
@@ -64,6 +70,9 @@ enum Verb {
         /// Seed of the script to draw
         #[arg(long, value_name = "N")]
         seed: Option<u64>,
+        /// How much of the world a drawn script may use; a script of yours may use all of it
+        #[arg(long, value_name = "MIX", default_value = "first")]
+        mix: MixName,
         /// The video to write
         #[arg(short, long, value_name = "FILE.mp4")]
         out: PathBuf,
@@ -79,12 +88,42 @@ enum Verb {
         /// Number of videos, as training draws them
         #[arg(long, value_name = "N", default_value_t = 48, value_parser = clap::value_parser!(u16).range(1..=4096))]
         clips: u16,
+        /// How much of the world
+        #[arg(long, value_name = "MIX", default_value = "first")]
+        mix: MixName,
         /// Print one JSON object a line
         #[arg(long)]
         json: bool,
     },
+    /// Write a data set: tar files of videos with captions and facts, and an index in Parquet
+    Export {
+        /// Number of clips
+        #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+        clips: u32,
+        /// The folder to write, made if needed
+        #[arg(short, long, value_name = "FOLDER")]
+        out: PathBuf,
+        /// Seed of the first clip
+        #[arg(long, value_name = "N", default_value_t = 0)]
+        seed: u64,
+        /// How much of the world
+        #[arg(long, value_name = "MIX", default_value = "whole")]
+        mix: MixName,
+        /// Shots of each clip, which share their cast
+        #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..=4))]
+        shots: u8,
+        /// Clips in a tar file
+        #[arg(long, value_name = "N", default_value_t = 256, value_parser = clap::value_parser!(u16).range(1..))]
+        per_shard: u16,
+        /// Also write ids, depth and flow of every frame
+        #[arg(long)]
+        dense: bool,
+    },
     /// List the words that the world knows
     Vocabulary {
+        /// How much of the world: `first` is what the embedded model learned
+        #[arg(long, value_name = "MIX", default_value = "first")]
+        mix: MixName,
         /// Print one JSON object
         #[arg(long)]
         json: bool,
@@ -112,6 +151,24 @@ impl From<SplitName> for Split {
     }
 }
 
+/// How much of the world.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(crate) enum MixName {
+    /// What the embedded model learned
+    First,
+    /// Everything that the world can draw
+    Whole,
+}
+
+impl From<MixName> for Mix {
+    fn from(name: MixName) -> Self {
+        match name {
+            MixName::First => Self::First,
+            MixName::Whole => Self::Whole,
+        }
+    }
+}
+
 /// A training clip: four seconds at 12 frames a second.
 const FORM: ClipForm = ClipForm { width: 256, height: 144, fps: 12, frames: 48 };
 /// Most columns of a sheet.
@@ -119,30 +176,49 @@ const MAX_COLUMNS: usize = 8;
 
 pub(crate) fn run(args: &Args, output: Output) -> Result<(), Failure> {
     match &args.verb {
-        Verb::Sample { n, sheet, seed, split, force } => {
+        Verb::Sample { n, sheet, seed, split, mix, force } => {
             targets::check(sheet, &["png", "webp"], *force)?;
-            sample(*n, sheet, *seed, (*split).into(), output)
+            let draw = |seed| Script::sample_from((*mix).into(), seed, (*split).into(), FORM);
+            sample(*n, sheet, *seed, &draw, output)
         }
-        Verb::Render { script, seed, out, json, force } => {
+        Verb::Render { script, seed, mix, out, json, force } => {
             targets::check(out, &["mp4"], *force)?;
             let script = match script {
                 Some(path) => read(path)?,
-                None => Script::sample(seed.unwrap_or(0), Split::Train, FORM),
+                None => Script::sample_from((*mix).into(), seed.unwrap_or(0), Split::Train, FORM),
             };
             render(&script, out, output)?;
             if *json { output.data(&script.to_json()) } else { Ok(()) }
         }
-        Verb::Bench { clips, json } => bench(*clips, *json, output),
-        Verb::Vocabulary { json } => vocabulary(*json, output),
+        Verb::Bench { clips, mix, json } => bench(*clips, (*mix).into(), *json, output),
+        Verb::Export { clips, out, seed, mix, shots, per_shard, dense } => {
+            let options = ExportOptions {
+                per_shard: usize::from(*per_shard),
+                dense: *dense,
+                quantiser: targets::QUANTISER,
+            };
+            let (mix, shots, first) = ((*mix).into(), usize::from(*shots), *seed);
+            let mut scripts = (0..u64::from(*clips)).map(|idx| {
+                Script::sample_story(mix, first.wrapping_add(idx), Split::Train, FORM, shots)
+            });
+            export(&mut scripts, *clips as usize, out, &options, output)
+        }
+        Verb::Vocabulary { mix, json } => vocabulary((*mix).into(), *json, output),
     }
 }
 
-fn sample(n: u16, path: &Path, seed: u64, split: Split, output: Output) -> Result<(), Failure> {
+fn sample(
+    n: u16,
+    path: &Path,
+    seed: u64,
+    draw: &dyn Fn(u64) -> Script,
+    output: Output,
+) -> Result<(), Failure> {
     let mut renderer = ClipRenderer::new();
     let bar = output.bar("rendering");
     let mut items = Vec::with_capacity(usize::from(n));
     for idx in 0..n {
-        let script = Script::sample(seed.wrapping_add(u64::from(idx)), split, FORM);
+        let script = draw(seed.wrapping_add(u64::from(idx)));
         let caption = script.caption(Detail::Short, script.seed).text();
         items.push((renderer.still(&script, FORM.frames / 2), caption));
         bar.set(items.len(), usize::from(n));
@@ -188,6 +264,21 @@ fn render(script: &Script, path: &Path, output: Output) -> Result<(), Failure> {
     Ok(())
 }
 
+/// Writes a data set; the folder keeps what it had.
+fn export(
+    scripts: &mut dyn Iterator<Item = Script>,
+    of: usize,
+    folder: &Path,
+    options: &ExportOptions,
+    output: Output,
+) -> Result<(), Failure> {
+    let bar = output.bar("rendering");
+    let shards = export_set(folder, scripts, options, &mut |done| bar.set(done, of))?;
+    drop(bar);
+    output.note(&format!("wrote {of} clips in {} shards to {}", shards.len(), folder.display()));
+    Ok(())
+}
+
 /// The speed of one place, or of all.
 #[derive(Serialize)]
 struct Speed {
@@ -199,12 +290,12 @@ struct Speed {
 }
 
 /// Renders on this thread alone, so that frames a second are those of a core.
-fn bench(clips: u16, is_json: bool, output: Output) -> Result<(), Failure> {
+fn bench(clips: u16, mix: Mix, is_json: bool, output: Output) -> Result<(), Failure> {
     let mut renderer = ClipRenderer::new();
     let mut times: Vec<(Place, f64)> = Vec::new();
     let bar = output.bar("rendering");
     for seed in 0..clips {
-        let script = Script::sample(u64::from(seed), Split::Train, FORM);
+        let script = Script::sample_from(mix, u64::from(seed), Split::Train, FORM);
         let began = Instant::now();
         renderer.render(&script, &mut |frame| drop(black_box(frame)));
         times.push((script.shots[0].place, began.elapsed().as_secs_f64()));
@@ -247,30 +338,34 @@ struct Entry {
     chinese: &'static [&'static str],
 }
 
-fn table<T: Term>() -> Table {
+fn table<T: Term>(mix: Mix) -> Table {
     let entry =
         |term: &T| Entry { name: term.name(), synonyms: term.synonyms(), chinese: term.chinese() };
-    Table { slot: T::SLOT, entries: T::ALL.iter().map(entry).collect() }
+    Table { slot: T::SLOT, entries: T::of(mix).iter().map(entry).collect() }
 }
 
-fn vocabulary(is_json: bool, output: Output) -> Result<(), Failure> {
+fn vocabulary(mix: Mix, is_json: bool, output: Output) -> Result<(), Failure> {
     let tables = [
-        table::<Subject>(),
-        table::<Colour>(),
-        table::<Size>(),
-        table::<Material>(),
-        table::<Top>(),
-        table::<Bottom>(),
-        table::<Footwear>(),
-        table::<Item>(),
-        table::<Hair>(),
-        table::<Action>(),
-        table::<Facing>(),
-        table::<Place>(),
-        table::<Light>(),
-        table::<Ground>(),
-        table::<CameraMove>(),
-        table::<Framing>(),
+        table::<Subject>(mix),
+        table::<Colour>(mix),
+        table::<Size>(mix),
+        table::<Material>(mix),
+        table::<Top>(mix),
+        table::<Bottom>(mix),
+        table::<Footwear>(mix),
+        table::<Item>(mix),
+        table::<Hair>(mix),
+        table::<Action>(mix),
+        table::<Facing>(mix),
+        table::<Place>(mix),
+        table::<Light>(mix),
+        table::<Ground>(mix),
+        table::<CameraMove>(mix),
+        table::<Framing>(mix),
+        table::<Angle>(mix),
+        table::<Weather>(mix),
+        table::<Expression>(mix),
+        table::<Relation>(mix),
     ];
     if is_json {
         return output.json(&tables);

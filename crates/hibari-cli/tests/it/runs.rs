@@ -136,6 +136,9 @@ fn doctor_bench_and_vocabulary_speak_json() {
     let tables = &json(&["world", "vocabulary", "--json"])[0];
     assert_eq!(tables[0]["slot"], "subject");
     assert_eq!(tables[0]["entries"][0]["name"], "woman");
+    assert_eq!(tables[0]["entries"].as_array().unwrap().len(), 6, "what the model learned");
+    let whole = &json(&["world", "vocabulary", "--mix", "whole", "--json"])[0];
+    assert_eq!(whole[0]["entries"].as_array().unwrap().len(), 16);
 }
 
 #[test]
@@ -153,4 +156,11 @@ fn the_world_is_drawn() {
     assert_eq!(again.code, Some(0), "{again:?}");
     let bytes = |name: &str| fs::read(place.path(name)).unwrap();
     assert!(bytes("a.mp4") == bytes("b.mp4"), "the script says it all");
+
+    let export = ["world", "export", "--clips", "2", "--per-shard", "1", "--out", "set"];
+    let exported = place.run(&export);
+    assert_eq!(exported.code, Some(0), "{exported:?}");
+    for name in ["set/clips-000000.tar", "set/clips-000001.tar", "set/clips.parquet"] {
+        assert!(!bytes(name).is_empty(), "{name}");
+    }
 }

@@ -13,8 +13,8 @@ pub(super) fn nearest(name: Option<&str>) -> String {
 }
 
 /// What the reader says, in the words of a script, with the nearest name to one that is not known.
-pub(super) fn explained(source: serde_json::Error) -> ScriptError {
-    let message = source.to_string();
+pub(super) fn explained(error: serde_json::Error) -> ScriptError {
+    let message = error.to_string();
     let text = message.split(" at line ").next().unwrap_or(&message);
     let mut quoted = text.split('`').skip(1).step_by(2);
     let unknown = ["unknown variant", "unknown field"].iter().any(|start| text.starts_with(start));
@@ -27,7 +27,7 @@ pub(super) fn explained(source: serde_json::Error) -> ScriptError {
         }
         _ => (text.to_owned(), None),
     };
-    ScriptError::Json { line: source.line(), reason, nearest, source }
+    ScriptError::Json { line: error.line(), reason, nearest }
 }
 
 /// The error with the line of its field in `text`.
