@@ -64,7 +64,7 @@ impl Glass {
             let levels = [row, row + 1].map(|row| row as f32 / ROWS as f32 * height);
             let (mesh, centre) = splinter(radius, height, levels, angle, TAU / columns as f32, i);
             *middle = centre;
-            shards.add(i, &mesh, Affine3A::IDENTITY, Surface::clear(colour, 0.55));
+            shards.add(i, &mesh, Affine3A::IDENTITY, Surface::clear(colour, 0.40));
         }
         Self {
             whole,

@@ -2,13 +2,13 @@
 
 use glam::{Vec2, Vec3A, Vec4};
 
-use super::shade::{Paint, Point, hash, smooth};
+use super::shade::{Paint, Point, smooth};
 use super::{Hit, Renderer, Shot};
 
 /// Flakes or streaks in the air.
-const N_PARTICLES: u16 = 1_100;
+const N_PARTICLES: u16 = 1_300;
 /// Room around the camera that they fall through, units.
-const AIR: Vec3A = Vec3A::new(11.0, 6.0, 11.0);
+const AIR: Vec3A = Vec3A::new(9.5, 5.5, 9.5);
 /// How far glass moves what is behind it, parts of the frame's height.
 const BEND: f32 = 0.055;
 
@@ -104,18 +104,16 @@ impl Renderer {
         let middle = shot.camera.eye + shot.camera.forward * (0.45 * AIR.z);
         let low = middle - 0.5 * AIR;
         for n in 0..N_PARTICLES {
-            let id = f32::from(n);
-            let seed = |k: f32| hash(id, 13.0 + 29.0 * k);
+            let seed = |k: u32| unit(6 * u32::from(n) + k);
             let fall = if particles.snow {
-                Vec3A::new(0.25, -(0.75 + 0.35 * seed(3.0)), 0.1)
+                Vec3A::new(0.25, -(0.75 + 0.35 * seed(3)), 0.1)
             } else {
-                Vec3A::new(-0.5, -8.5 - 1.5 * seed(3.0), 0.0)
+                Vec3A::new(-0.5, -8.5 - 1.5 * seed(3), 0.0)
             };
-            let mut place =
-                Vec3A::new(seed(0.0), seed(1.0), seed(2.0)) * AIR + fall * particles.secs;
+            let mut place = Vec3A::new(seed(0), seed(1), seed(2)) * AIR + fall * particles.secs;
             if particles.snow {
-                place.x += 0.18 * wave(0.45 * particles.secs + seed(4.0));
-                place.z += 0.18 * wave(0.37 * particles.secs + seed(5.0));
+                place.x += 0.18 * wave(0.45 * particles.secs + seed(4));
+                place.z += 0.18 * wave(0.37 * particles.secs + seed(5));
             }
             // Whoever leaves the room comes back on its other side, out of the picture.
             let way = (place - low) / AIR;
@@ -177,6 +175,14 @@ struct Stroke {
     radius: f32,
     strength: f32,
     colour: Vec3A,
+}
+
+/// Number `n` of a fixed sequence in 0..1.
+fn unit(n: u32) -> f32 {
+    let mut bits = n.wrapping_mul(0x9e37_79b9);
+    bits = (bits ^ (bits >> 16)).wrapping_mul(0x85eb_ca6b);
+    bits = (bits ^ (bits >> 13)).wrapping_mul(0xc2b2_ae35);
+    ((bits ^ (bits >> 16)) >> 8) as f32 * (1.0 / 16_777_216.0)
 }
 
 /// A smooth wave of period 1 between -1 and 1.

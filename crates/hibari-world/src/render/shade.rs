@@ -341,7 +341,7 @@ fn power_32(x: f32) -> f32 {
 }
 
 /// A number in 0..1 that belongs to a cell of the plane.
-pub(crate) fn hash(x: f32, y: f32) -> f32 {
+fn hash(x: f32, y: f32) -> f32 {
     hash_cell(x as i32, y as i32)
 }
 
