@@ -68,7 +68,8 @@ fn main() -> Result<(), Box<dyn Error>> {
         for subject in ["woman", "man", "child", "astronaut", "robot"] {
             for (i, face) in Expression::ALL.iter().enumerate() {
                 let text = format!(
-                    "a {face} {subject} stands, facing the camera, by day, clear sky, close-up, no people"
+                    "{} {subject} stands, facing the camera, by day, clear sky, close-up, no people",
+                    article(face.name())
                 );
                 stills.push(still(&text, Some(Place::Park), i as u64, 12));
             }

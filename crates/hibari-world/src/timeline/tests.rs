@@ -34,11 +34,11 @@ fn a_bouncing_ball_falls_freely_between_its_bounces() {
     assert_eq!(bounce(drop, RESTITUTION, 60.0), (0.0, 0.0), "a ball comes to rest");
 }
 
-#[test]
-fn standing_feet_do_not_slide() {
+/// Feet that stand in two frames in a row stand in the same place.
+fn check_feet(draw: impl Fn(u64) -> Script) {
     let mut n_stands = 0;
     for seed in 0..150 {
-        let timeline = Timeline::new(&sample(seed, 256, 144));
+        let timeline = Timeline::new(&draw(seed));
         for frame in 1..timeline.n_frames() {
             for (before, after) in timeline.state(frame - 1).iter().zip(timeline.state(frame)) {
                 if !matches!(after.action, Action::Walk | Action::Run) {
@@ -56,6 +56,44 @@ fn standing_feet_do_not_slide() {
         }
     }
     assert!(n_stands > 1_000, "only {n_stands} feet stood");
+}
+
+#[test]
+fn standing_feet_do_not_slide() {
+    check_feet(|seed| sample(seed, 256, 144));
+}
+
+#[test]
+fn feet_of_the_whole_vocabulary_do_not_slide() {
+    let walkers = [Subject::Child, Subject::Robot, Subject::Cat, Subject::Horse, Subject::Mammoth];
+    check_feet(|seed| {
+        let mut script = sample_whole(seed, 36);
+        let n = usize::try_from(seed).expect("a small number");
+        let role = &mut script.shots[0].roles[0];
+        script.cast.truncate(1);
+        script.cast[0].subject = walkers[n % walkers.len()];
+        script.cast[0].material = crate::vocabulary::Material::Matte;
+        script.cast[0].outfit = person_outfit(script.cast[0].subject);
+        (role.action, role.relation, role.partner) = (
+            if n % 2 == 0 { Action::Walk } else { Action::Run },
+            crate::vocabulary::Relation::Alone,
+            None,
+        );
+        script.shots[0].roles.truncate(1);
+        script
+    });
+}
+
+/// Plain clothes for those who wear any.
+fn person_outfit(subject: Subject) -> Option<crate::script::Outfit> {
+    use crate::vocabulary::{Bottom, Colour, Footwear, Hair, Top};
+    subject.is_clothed().then(|| crate::script::Outfit {
+        top: Some((Top::TShirt, Colour::Red)),
+        bottom: (Bottom::Trousers, Colour::Blue),
+        footwear: (Footwear::Shoes, Colour::White),
+        hair: Hair::Black,
+        items: Vec::new(),
+    })
 }
 
 /// Where a point of the world is in the frame: x to the right and y up, -1..1.
