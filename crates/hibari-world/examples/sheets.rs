@@ -27,7 +27,7 @@ const STILLS: [&str; 12] = [
     "a brown horse runs, by day, fog, no people",
     "a white astronaut jumps, by day, clear sky, wet ground, no people",
     "a child in a yellow dress dances, snow falls, no people",
-    "a black cat sits, rain falls, no people",
+    "a black cat sits, rain falls, three animals in the background",
     "a purple hot-air balloon floats, by day, clear sky, wide shot, no people",
     "a green bird flies, at sunset, clear sky, no people",
     "a man in a blue jacket holds a red ball, by day, toward the camera, no people",
@@ -228,6 +228,7 @@ fn still(text: &str, place: Option<Place>, seed: u64, frame: u32) -> (Frame, Str
     read.slots.place = place.or(read.slots.place);
     let script = read.realise(seed, FORM);
     let said = text.split(", no people").next().unwrap_or(text);
+    let said = said.split(", three animals").next().unwrap_or(said);
     let name = said.split(", dry ground").next().unwrap_or(said).to_owned();
     shown(&script, frame, name)
 }

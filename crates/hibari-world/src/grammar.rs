@@ -14,8 +14,8 @@ use crate::random::Random;
 use crate::script::{Member, Outfit, Script, Shot};
 use crate::slots::{PartialMember, PartialScript};
 use crate::vocabulary::{
-    Action, Angle, Bottom, CameraMove, Expression, Facing, Ground, Kind, Lane, Light, Material,
-    Mix, Place, Relation, Size, Subject, Term, Top,
+    Action, Angle, Bottom, CameraMove, Crowd, Expression, Facing, Ground, Kind, Lane, Light,
+    Material, Mix, Place, Relation, Size, Subject, Term, Top,
 };
 
 /// Surface forms of each kind of sentence in [`Mix::First`].
@@ -703,6 +703,26 @@ impl Speaker<'_> {
         stated.extras = Some(self.shot.extras);
         let n = ["no", "one", "two", "three", "four", "five", "six"]
             [usize::try_from(self.shot.extras).ok()?];
+        if self.shot.crowd == Crowd::Animals && self.shot.extras > 0 {
+            stated.crowd = Some(Crowd::Animals);
+            let one = self.shot.extras == 1;
+            let (animals, walk, pass, are) = if one {
+                ("animal", "walks", "passes", "is")
+            } else {
+                ("animals", "walk", "pass", "are")
+            };
+            return Some(self.one_of(
+                random,
+                &[
+                    format!("{n} {animals} {walk} in the background"),
+                    format!("{n} {animals} {pass} in the background"),
+                    format!("in the background, {n} {animals} {walk} by"),
+                    format!("in the background, {n} {animals} {pass} by"),
+                    format!("there {are} {n} {animals} in the background"),
+                    format!("{n} {animals} {walk} by"),
+                ],
+            ));
+        }
         Some(match self.shot.extras {
             0 => self.one(
                 random,

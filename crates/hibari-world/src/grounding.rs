@@ -12,8 +12,9 @@ use crate::sample::{ClipForm, Split, draw};
 use crate::script::{MAX_CAST, MAX_EXTRAS, Script};
 use crate::slots::{PartialMember, PartialScript};
 use crate::vocabulary::{
-    Action, Angle, Bottom, CameraMove, Colour, Expression, Facing, Footwear, Framing, Ground, Hair,
-    Item, Kind, Light, Material, Mix, Place, Relation, Size, Subject, Term, Top, Weather,
+    Action, Angle, Bottom, CameraMove, Colour, Crowd, Expression, Facing, Footwear, Framing,
+    Ground, Hair, Item, Kind, Light, Material, Mix, Place, Relation, Size, Subject, Term, Top,
+    Weather,
 };
 use lexicon::{Definite, Gender, Lexicon, Meaning, Sure, Token, VerbForm};
 
@@ -275,9 +276,15 @@ impl Reader {
                 }
             }
             Meaning::Subject(subject) => self.subject(Some(subject), subject.kind()),
+            Meaning::Kind(Kind::Animal)
+                if self.grounding.mix == Mix::Whole && self.waiting.number == Some(1) =>
+            {
+                self.people(1, Crowd::Animals);
+            }
             Meaning::Kind(kind) => self.subject(None, kind),
             Meaning::Pronoun(gender) => self.pronoun(gender),
-            Meaning::People(usual) => self.people(usual),
+            Meaning::People(usual) => self.people(usual, Crowd::People),
+            Meaning::Animals(usual) => self.people(usual, Crowd::Animals),
             Meaning::Top(_)
             | Meaning::Bottom(_)
             | Meaning::Footwear(_)
@@ -550,13 +557,21 @@ impl Reader {
         }
     }
 
-    fn people(&mut self, usual: u32) {
+    fn people(&mut self, usual: u32, crowd: Crowd) {
         let waiting = std::mem::take(&mut self.waiting);
+        if crowd == Crowd::Animals && self.negated {
+            // "No animals" says nothing of people.
+            self.negated = false;
+            return;
+        }
         let n = if std::mem::take(&mut self.negated) { 0 } else { waiting.number.unwrap_or(usual) };
         if n > MAX_EXTRAS {
             self.note(format!("at most {MAX_EXTRAS} pedestrians can be shown"));
         }
         self.state(|slots| &mut slots.extras, n.min(MAX_EXTRAS));
+        if crowd == Crowd::Animals {
+            self.state(|slots| &mut slots.crowd, crowd);
+        }
         self.focus = Focus::Pedestrians;
         self.noun = None;
     }
@@ -835,8 +850,10 @@ impl Reader {
         let slots = &mut self.grounding.slots;
         slots.place = slots.place.or(self.hint);
         if slots.cast.is_empty() && slots.extras.is_some_and(|n| n > 0) {
-            // People are all that the text shows: one of them is the main subject.
-            let (kind, action) = (Some(Kind::Person), self.people_action);
+            // People (or animals) are all that the text shows: one of them is the main subject.
+            let animals = slots.crowd == Some(Crowd::Animals);
+            let kind = Some(if animals { Kind::Animal } else { Kind::Person });
+            let action = self.people_action;
             slots.cast.push(PartialMember { kind, action, ..PartialMember::default() });
             slots.extras = slots.extras.map(|n| n - 1);
         }
@@ -844,7 +861,7 @@ impl Reader {
             let the = if place == Place::Moon { "the moon" } else { "a tabletop" };
             if slots.extras.is_some_and(|n| n > 0) {
                 notes.push(format!("{the} has no pedestrians"));
-                slots.extras = None;
+                (slots.extras, slots.crowd) = (None, None);
             }
             if let Some(weather) = slots.weather.filter(|weather| *weather != Weather::Clear) {
                 notes.push(format!("{the} has no weather: `{weather}`"));

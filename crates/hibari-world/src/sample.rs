@@ -9,8 +9,9 @@ use crate::random::Random;
 use crate::script::{FRAME_STEP, MAX_CAST, MAX_SHOTS, Member, Outfit, Role, Script, Shot, VERSION};
 use crate::slots::{PartialMember, PartialScript};
 use crate::vocabulary::{
-    Action, Angle, Bottom, CameraMove, Colour, Expression, Facing, Footwear, Framing, Ground, Hair,
-    Item, Kind, Lane, Light, Material, Mix, Place, Relation, Size, Subject, Term, Top, Weather,
+    Action, Angle, Bottom, CameraMove, Colour, Crowd, Expression, Facing, Footwear, Framing,
+    Ground, Hair, Item, Kind, Lane, Light, Material, Mix, Place, Relation, Size, Subject, Term,
+    Top, Weather,
 };
 
 /// Which scripts to draw.
@@ -330,6 +331,13 @@ fn draw_shot(
         }),
         frames,
         roles,
+        crowd: match (stated.crowd, mix) {
+            (Some(crowd), _) => crowd,
+            (None, Mix::Whole) if stated.extras.is_none() && extras > 0 => {
+                stream("crowd").weighted(&[(Crowd::People, 0.7), (Crowd::Animals, 0.3)])
+            }
+            (None, _) => Crowd::People,
+        },
         extras,
     }
 }

@@ -8,8 +8,9 @@ mod reading;
 use serde::{Deserialize, Serialize};
 
 use crate::vocabulary::{
-    Action, Angle, Bottom, CameraMove, Colour, Expression, Facing, Footwear, Framing, Ground, Hair,
-    Item, Kind, Lane, Light, Material, Mix, Place, Relation, Size, Subject, Term, Top, Weather,
+    Action, Angle, Bottom, CameraMove, Colour, Crowd, Expression, Facing, Footwear, Framing,
+    Ground, Hair, Item, Kind, Lane, Light, Material, Mix, Place, Relation, Size, Subject, Term,
+    Top, Weather,
 };
 
 /// Version of the script's form and of the world that draws it.
@@ -108,8 +109,19 @@ pub struct Shot {
     pub frames: u32,
     /// Who does what; the first is the shot's main subject.
     pub roles: Vec<Role>,
-    /// Pedestrians in the background; none on the tabletop and on the moon. At most [`MAX_EXTRAS`].
+    /// Who they are that pass by in the background: people, if nothing is said.
+    #[serde(default = "people", skip_serializing_if = "is_people")]
+    pub crowd: Crowd,
+    /// Pedestrians (or animals) in the background; none on the tabletop and on the moon. At most [`MAX_EXTRAS`].
     pub extras: u32,
+}
+
+const fn people() -> Crowd {
+    Crowd::People
+}
+
+fn is_people(crowd: &Crowd) -> bool {
+    *crowd == Crowd::People
 }
 
 /// What a member of the cast does in a shot.
@@ -288,6 +300,7 @@ impl Script {
                     && shot.camera.is_in(Mix::First)
                     && shot.framing.is_in(Mix::First)
                     && shot.angle.is_in(Mix::First)
+                    && shot.crowd.is_in(Mix::First)
                     && shot.roles.iter().all(of_first)
             });
         if is_first { Mix::First } else { Mix::Whole }

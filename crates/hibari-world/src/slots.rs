@@ -6,8 +6,8 @@ use serde::Serialize;
 
 use crate::script::Script;
 use crate::vocabulary::{
-    Action, Angle, Bottom, CameraMove, Colour, Expression, Facing, Footwear, Framing, Ground, Hair,
-    Item, Kind, Lane, Light, Material, Place, Relation, Size, Subject, Top, Weather,
+    Action, Angle, Bottom, CameraMove, Colour, Crowd, Expression, Facing, Footwear, Framing,
+    Ground, Hair, Item, Kind, Lane, Light, Material, Place, Relation, Size, Subject, Top, Weather,
 };
 
 /// The stated part of a script of one shot; `None` and empty lists state nothing.
@@ -29,7 +29,10 @@ pub struct PartialScript {
     pub framing: Option<Framing>,
     /// Height of the camera.
     pub angle: Option<Angle>,
-    /// Pedestrians in the background.
+    /// Who passes by in the background, if it is not people.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub crowd: Option<Crowd>,
+    /// How many pass by in the background.
     pub extras: Option<u32>,
     /// Subjects that must not appear.
     pub excluded: Vec<Subject>,
@@ -110,6 +113,7 @@ impl PartialScript {
             ("framing", differs(self.framing, shot.framing)),
             ("angle", differs(self.angle, shot.angle)),
             ("extras", differs(self.extras, shot.extras)),
+            ("crowd", differs(self.crowd, shot.crowd)),
             ("excluded", script.cast.iter().any(|member| self.excluded.contains(&member.subject))),
         ];
         if let Some((slot, _)) = of_shot.iter().find(|(_, wrong)| *wrong) {

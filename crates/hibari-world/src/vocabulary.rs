@@ -343,6 +343,15 @@ table! {
 }
 
 table! {
+    /// Who passes by in the background.
+    Crowd, "background" {
+        People: "people" | "pedestrians", "passers-by" | "行人", "人们";
+    } more {
+        Animals: "animals" | "beasts", "wild animals" | "动物", "小动物";
+    }
+}
+
+table! {
     /// State of the ground; wet ground mirrors what stands on it.
     Ground, "ground" {
         Dry: "dry" | "dusty" | "干燥", "干";

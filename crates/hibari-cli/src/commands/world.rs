@@ -10,8 +10,8 @@ use hibari_media::{FrameRate, Mp4Options, Provenance, contact_sheet, encode_mp4,
 use hibari_world::clip::ClipRenderer;
 use hibari_world::export::{ExportOptions, export_set};
 use hibari_world::vocabulary::{
-    Action, Angle, Bottom, CameraMove, Colour, Expression, Facing, Footwear, Framing, Ground, Hair,
-    Item, Light, Material, Place, Relation, Size, Subject, Term, Top, Weather,
+    Action, Angle, Bottom, CameraMove, Colour, Crowd, Expression, Facing, Footwear, Framing,
+    Ground, Hair, Item, Light, Material, Place, Relation, Size, Subject, Term, Top, Weather,
 };
 use hibari_world::{ClipForm, Detail, Mix, Script, Split};
 use serde::Serialize;
@@ -366,6 +366,7 @@ fn vocabulary(mix: Mix, is_json: bool, output: Output) -> Result<(), Failure> {
         table::<Weather>(mix),
         table::<Expression>(mix),
         table::<Relation>(mix),
+        table::<Crowd>(mix),
     ];
     if is_json {
         return output.json(&tables);

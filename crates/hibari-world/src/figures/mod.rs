@@ -22,7 +22,9 @@ use self::palette::linear;
 use crate::render::Instance;
 use crate::script::{Member, Role};
 use crate::timeline::motion::Moment;
-use crate::vocabulary::{Action, Light, Material, Subject};
+use crate::vocabulary::{
+    Action, Colour, Expression, Facing, Lane, Light, Material, Relation, Size, Subject,
+};
 
 /// Size of a thing that is held, relative to one that is not.
 pub(crate) const HELD: f32 = 0.44;
@@ -159,6 +161,23 @@ impl Figure {
             Subject::Box => Self::Thing(thing::Thing::cube(colour, material, size, held)),
             Subject::Glass => Self::Glass(Box::new(glass::Glass::new(colour, member, seed, held))),
         }
+    }
+
+    /// An animal of the background.
+    pub(crate) fn passing(subject: Subject, colour: Colour, light: Light) -> Self {
+        let member =
+            Member { subject, colour, outfit: None, material: Material::Matte, size: Size::Medium };
+        let role = Role {
+            member: 0,
+            action: Action::Walk,
+            expression: Expression::Calm,
+            relation: Relation::Alone,
+            partner: None,
+            facing: Facing::Left,
+            lane: Lane::Centre,
+            speed: 1.0,
+        };
+        Self::new(&member, &role, light, false, 0)
     }
 
     /// Adds the figure's instances at an instant.

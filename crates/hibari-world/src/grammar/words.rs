@@ -525,6 +525,8 @@ const WHOLE_WORDS: &[&str] = &[
     "and",
     "angle",
     "angry",
+    "animal",
+    "animals",
     "appears",
     "are",
     "around",

@@ -52,6 +52,8 @@ pub(super) enum Meaning {
     Number(u32),
     /// Background people, and how many the word means without a number.
     People(u32),
+    /// Background animals, likewise.
+    Animals(u32),
     Pronoun(Gender),
     Not,
     Article(Definite),
@@ -389,6 +391,9 @@ fn add_more(table: &mut Table) {
         ("of glass", Meaning::Material(Material::Glass)),
         ("of transparent glass", Meaning::Material(Material::Glass)),
         ("glass surface", Meaning::Material(Material::Glass)),
+        ("animals", Meaning::Animals(2)),
+        ("beasts", Meaning::Animals(2)),
+        ("wild animals", Meaning::Animals(2)),
         ("pendulum", Meaning::Subject(Subject::Ball)),
         ("tower of boxes", Meaning::Subject(Subject::Box)),
         ("stack of boxes", Meaning::Subject(Subject::Box)),
@@ -708,6 +713,9 @@ fn chinese(mix: Mix) -> Table {
         }
         for measure in ["头", "匹", "艘", "群", "片"] {
             add(table, measure, Meaning::Stop);
+        }
+        for name in crate::vocabulary::Crowd::Animals.chinese() {
+            add(table, name, Meaning::Animals(2));
         }
         add_names(mix, table, Meaning::Expression);
     }

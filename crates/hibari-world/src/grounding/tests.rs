@@ -107,6 +107,10 @@ fn every_entry_is_read_by_its_chinese_names() {
     check_chinese(|slots| slots.camera, "*");
     check_chinese(|slots| slots.framing, "*");
     check_chinese(|slots| slots.angle, "*");
+    for name in Crowd::Animals.chinese() {
+        let slots = read_whole(&format!("一个女人走路，背景有三只{name}")).slots;
+        assert_eq!((slots.crowd, slots.extras), (Some(Crowd::Animals), Some(3)), "{name}");
+    }
     check_chinese(|slots| main(slots)?.facing, "一个女人*");
     check_chinese(|slots| main(slots)?.lane, "一个女人在*");
     for &action in Action::ALL {
@@ -136,7 +140,7 @@ fn every_entry_is_read_by_its_chinese_names() {
 }
 
 /// Prompts of the whole vocabulary, and what they state.
-const WHOLE_PROMPTS: [(&str, &str); 14] = [
+const WHOLE_PROMPTS: [(&str, &str); 15] = [
     (
         "several giant woolly mammoths walk through the snow, snow-covered mountains in the distance",
         "{impossible:[a mammoth has no size to choose: `large`],slots:{cast:[{action:walk,subject:mammoth},{action:walk,subject:mammoth},{action:walk,subject:mammoth}],place:snowfield}}",
@@ -184,6 +188,10 @@ const WHOLE_PROMPTS: [(&str, &str); 14] = [
     (
         "a purple hot-air balloon floats over the desert, the camera orbits around it",
         "{slots:{camera:orbit,cast:[{action:float,colour:purple,subject:balloon}],place:desert}}",
+    ),
+    (
+        "a man walks through a forest, three animals pass in the background",
+        "{slots:{cast:[{action:walk,subject:man}],crowd:animals,extras:3,place:forest}}",
     ),
     (
         "一头棕色的猛犸象在雪地里行走，特写",

@@ -17,7 +17,7 @@ use crate::places::{Look, Setting, Way};
 use crate::random::Random;
 use crate::render::Scene;
 use crate::script::{Script, Shot};
-use crate::vocabulary::{Action, Place, Subject, Term};
+use crate::vocabulary::{Action, Colour, Crowd, Place, Subject, Term};
 
 /// Length of the stretch around the camera that pedestrians walk through, units.
 const WALKED: f32 = 13.0;
@@ -89,13 +89,20 @@ struct Take {
 /// A background pedestrian on its way.
 #[derive(Clone, Debug)]
 struct Extra {
-    figure: Pedestrian,
+    figure: Passer,
     /// Sideways of the way, from the camera's side to the other, units.
     lateral: f32,
     /// Along the way at the start, parts of [`WALKED`].
     start: f32,
     /// Speed along the way, units per second.
     velocity: f32,
+}
+
+/// Who passes by in the background.
+#[derive(Clone, Debug)]
+enum Passer {
+    Person(Pedestrian),
+    Animal(Box<Figure>, f32),
 }
 
 impl Timeline {
@@ -133,8 +140,15 @@ impl Timeline {
         }
         for extra in &shot.extras {
             let moment = extra.at(secs, around, shot.staging.way);
-            let bones = extra.figure.bones(&moment);
-            extra.figure.model().instances(&bones, 0, &mut scene.instances);
+            match &extra.figure {
+                Passer::Person(person) => {
+                    person.model().instances(&person.bones(&moment), 0, &mut scene.instances);
+                }
+                Passer::Animal(animal, stride) => {
+                    let moment = Moment { stride: *stride, ..moment };
+                    animal.instances(&moment, 0, &mut scene.instances);
+                }
+            }
         }
         scene
     }
@@ -239,7 +253,8 @@ impl Take {
         let extras = (0..shot.extras)
             .map(|extra| {
                 let name = format!("extra/{idx}/{extra}");
-                Extra::new(&mut Random::new(script.seed, &name), extra, shot.extras, &look)
+                let random = &mut Random::new(script.seed, &name);
+                Extra::new(random, extra, shot, &look)
             })
             .collect();
         let members = shot.roles.iter().map(|role| role.member).collect();
@@ -247,8 +262,23 @@ impl Take {
     }
 }
 
+impl Passer {
+    /// Someone of random looks.
+    fn new(random: &mut Random, shot: &Shot) -> Self {
+        if shot.crowd == Crowd::People {
+            return Self::Person(Pedestrian::new(random));
+        }
+        let subject = random.pick(&[Subject::Dog, Subject::Cat, Subject::Horse]);
+        // Coats of animals, not all colours.
+        let coats = [Colour::Brown, Colour::Black, Colour::White, Colour::Grey, Colour::Orange];
+        let animal = Figure::passing(subject, random.pick(&coats), shot.light);
+        Self::Animal(Box::new(animal), motion::usual_stride(subject, Action::Walk))
+    }
+}
+
 impl Extra {
-    fn new(random: &mut Random, idx: u32, n: u32, look: &Look) -> Self {
+    fn new(random: &mut Random, idx: u32, shot: &Shot, look: &Look) -> Self {
+        let n = shot.extras;
         let lateral = match (look.place, look.way) {
             (Place::NeonStreet, _) => random.range(2.75, 3.6),
             (_, Way::Across) => random.range(2.0, 3.0),
@@ -258,7 +288,7 @@ impl Extra {
         let forward = if random.chance(0.5) { 1.0 } else { -1.0 };
         let order = |n: u32| f32::from(u8::try_from(n).expect("at most 6 pedestrians"));
         Self {
-            figure: Pedestrian::new(random),
+            figure: Passer::new(random, shot),
             lateral: if opposite { -lateral } else { lateral },
             start: (order(idx) + random.range(0.1, 0.9)) / order(n),
             velocity: forward * random.range(0.5, 0.85),
