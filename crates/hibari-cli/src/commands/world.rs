@@ -28,7 +28,7 @@ Examples:
   hibari world sample --n 24 --sheet world.png        24 training scenes with their short captions
   hibari world render --seed 7 --out scene.mp4        one training video
   hibari world sample --mix whole --sheet all.png     scenes of everything that the world can draw
-  hibari world export --clips 100 --out clips         a data set: videos, captions and facts in tar files
+  hibari world export --n 100 --out clips             a data set: videos, captions and facts in tar files
   hibari world bench                                  how fast one core draws training videos")]
 pub(crate) struct Args {
     #[command(subcommand)]
@@ -99,7 +99,7 @@ enum Verb {
     Export {
         /// Number of clips
         #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
-        clips: u32,
+        n: u32,
         /// The folder to write, made if needed
         #[arg(short, long, value_name = "FOLDER")]
         out: PathBuf,
@@ -191,17 +191,17 @@ pub(crate) fn run(args: &Args, output: Output) -> Result<(), Failure> {
             if *json { output.data(&script.to_json()) } else { Ok(()) }
         }
         Verb::Bench { clips, mix, json } => bench(*clips, (*mix).into(), *json, output),
-        Verb::Export { clips, out, seed, mix, shots, per_shard, dense } => {
+        Verb::Export { n, out, seed, mix, shots, per_shard, dense } => {
             let options = ExportOptions {
                 per_shard: usize::from(*per_shard),
                 dense: *dense,
                 quantiser: targets::QUANTISER,
             };
             let (mix, shots, first) = ((*mix).into(), usize::from(*shots), *seed);
-            let mut scripts = (0..u64::from(*clips)).map(|idx| {
+            let mut scripts = (0..u64::from(*n)).map(|idx| {
                 Script::sample_story(mix, first.wrapping_add(idx), Split::Train, FORM, shots)
             });
-            export(&mut scripts, *clips as usize, out, &options, output)
+            export(&mut scripts, *n as usize, out, &options, output)
         }
         Verb::Vocabulary { mix, json } => vocabulary((*mix).into(), *json, output),
     }

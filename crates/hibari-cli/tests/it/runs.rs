@@ -157,7 +157,7 @@ fn the_world_is_drawn() {
     let bytes = |name: &str| fs::read(place.path(name)).unwrap();
     assert!(bytes("a.mp4") == bytes("b.mp4"), "the script says it all");
 
-    let export = ["world", "export", "--clips", "2", "--per-shard", "1", "--out", "set"];
+    let export = ["world", "export", "--n", "2", "--per-shard", "1", "--out", "set"];
     let exported = place.run(&export);
     assert_eq!(exported.code, Some(0), "{exported:?}");
     for name in ["set/clips-000000.tar", "set/clips-000001.tar", "set/clips.parquet"] {
