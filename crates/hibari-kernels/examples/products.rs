@@ -10,6 +10,10 @@ fn main() {
     }
     let mut rows = Vec::new();
     for shape in [
+        [2048, 1536, 1536],
+        [2048, 1536, 6144],
+        [512, 384, 1536],
+        [4096, 4096, 4096],
         [7680, 256, 256],
         [7680, 256, 1024],
         [7680, 384, 384],
@@ -27,15 +31,17 @@ fn main() {
         let (c_in, c_out) = (channels, channels);
         rows.extend(measure::conv2d(Shape { images, height, width, c_in, c_out, kernel }, 3));
     }
-    for [batch, n_tokens] in [[8, 480], [96, 40]] {
-        let (n_heads, n_queries, n_keys, d_head) = (4, n_tokens, n_tokens, 64);
+    for [batch, n_tokens, n_heads, d_head] in
+        [[8, 480, 6, 64], [96, 40, 4, 64], [1, 1280, 12, 128], [1, 4096, 12, 128]]
+    {
+        let (n_queries, n_keys) = (n_tokens, n_tokens);
         let shape = attention::Shape { batch, n_heads, n_queries, n_keys, d_head };
-        rows.extend(measure::attention(shape, 20));
+        rows.extend(measure::attention(shape, 5));
     }
     println!("{} threads", threads::count());
     for row in rows {
         println!(
-            "{:<12}{:<36}{:>9.2} ms{:>8.0} GFLOP/s",
+            "{:<15}{:<36}{:>9.2} ms{:>8.0} GFLOP/s",
             row.op, row.shape, row.time_ms, row.gflops
         );
     }

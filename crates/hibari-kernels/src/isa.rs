@@ -11,11 +11,13 @@ pub enum Isa {
     Avx2,
     /// AVX-512 (F, BW, DQ, VL) with the BF16 dot products.
     Avx512Bf16,
+    /// The same with AMX tiles for the products of bf16 and int8 matrices.
+    Amx,
 }
 
 impl Isa {
     /// Every instruction set, in rising order.
-    pub const ALL: [Self; 3] = [Self::Scalar, Self::Avx2, Self::Avx512Bf16];
+    pub const ALL: [Self; 4] = [Self::Scalar, Self::Avx2, Self::Avx512Bf16, Self::Amx];
 
     /// Whether this machine has it.
     #[must_use]
@@ -24,6 +26,7 @@ impl Isa {
             Self::Scalar => true,
             Self::Avx2 => Avx2::detect().is_some(),
             Self::Avx512Bf16 => Avx512Bf16::detect().is_some(),
+            Self::Amx => Amx::detect().is_some(),
         }
     }
 }
@@ -78,4 +81,49 @@ impl Avx512Bf16 {
         }
         None
     }
+}
+
+/// Proof that the processor has AMX with BF16 and INT8 beside [`Avx512Bf16`], and that the kernel lets this process use it.
+#[derive(Clone, Copy, Debug)]
+pub struct Amx(Avx512Bf16);
+
+impl Amx {
+    /// The token, if the processor has the features and the kernel grants them. Tests have it wherever there is AVX-512,
+    /// and do in software what tiles do.
+    #[must_use]
+    pub fn detect() -> Option<Self> {
+        Avx512Bf16::detect().filter(|_| cfg!(test) || Self::is_granted()).map(Self)
+    }
+
+    /// Whether there are tiles that this process may use; the kernel is asked once.
+    pub(crate) fn is_granted() -> bool {
+        static GRANTED: std::sync::LazyLock<bool> = std::sync::LazyLock::new(amx_is_granted);
+        *GRANTED
+    }
+
+    /// The vector instructions that go with it.
+    pub(crate) fn vectors(self) -> Avx512Bf16 {
+        self.0
+    }
+}
+
+/// Asks the kernel for the tiles' state: each thread's is 8 KiB larger, so Linux wants to be asked.
+#[cfg(all(target_arch = "x86_64", target_os = "linux", target_env = "gnu"))]
+fn amx_is_granted() -> bool {
+    const FEATURES: u32 = 1 << 22 | 1 << 24 | 1 << 25; // AMX-BF16, AMX-TILE, AMX-INT8
+    const ARCH_REQ_XCOMP_PERM: libc::c_long = 0x1023;
+    const XFEATURE_XTILEDATA: libc::c_long = 18;
+    let [leaves, features] =
+        [(0, 0), (7, 0)].map(|(leaf, sub_leaf)| std::arch::x86_64::__cpuid_count(leaf, sub_leaf));
+    let has_tiles = leaves.eax >= 7 && features.edx & FEATURES == FEATURES;
+    // SAFETY: the call changes nothing but what this process may use, and fails where the kernel does not know it.
+    has_tiles
+        && unsafe {
+            libc::syscall(libc::SYS_arch_prctl, ARCH_REQ_XCOMP_PERM, XFEATURE_XTILEDATA) == 0
+        }
+}
+
+#[cfg(not(all(target_arch = "x86_64", target_os = "linux", target_env = "gnu")))]
+fn amx_is_granted() -> bool {
+    false
 }

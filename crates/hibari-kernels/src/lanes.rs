@@ -111,12 +111,23 @@ const SERIES: [f32; 7] = {
 /// `2^x` for `x` well below 127, with a relative error below 3e-7; at least 2^-60. NaN stays NaN.
 #[inline(always)]
 pub(crate) fn exp2<L: Lanes>(lanes: L, x: L::V) -> L::V {
+    exp2_by(lanes, x, &SERIES)
+}
+
+/// [`exp2`] with a relative error below 5e-5, for results that are rounded to bf16.
+#[inline(always)]
+pub(crate) fn exp2_rough<L: Lanes>(lanes: L, x: L::V) -> L::V {
+    exp2_by(lanes, x, &SERIES[2..])
+}
+
+#[inline(always)]
+fn exp2_by<L: Lanes>(lanes: L, x: L::V, series: &[f32]) -> L::V {
     let x = lanes.max(lanes.splat(FLOOR), x);
     let rounder = lanes.splat(ROUNDER);
     let rounded = lanes.add(x, rounder);
     let rest = lanes.sub(x, lanes.sub(rounded, rounder));
-    let mut power = lanes.splat(SERIES[0]);
-    for coefficient in &SERIES[1..] {
+    let mut power = lanes.splat(series[0]);
+    for coefficient in &series[1..] {
         power = lanes.mul_add(power, rest, lanes.splat(*coefficient));
     }
     lanes.add_exponent(power, rounded)

@@ -65,7 +65,7 @@ pub fn conv2d(sizes: Shape, runs: usize) -> Vec<Row> {
     ]
 }
 
-/// Measures attention: forward and backward, `runs` times each. The work is that of the two products of the forward pass,
+/// Measures attention: forward, with products in bf16 and in f32, and backward, `runs` times each. The work is that of the two products of the forward pass,
 /// and of the five of the backward pass.
 #[must_use]
 pub fn attention(sizes: attention::Shape, runs: usize) -> Vec<Row> {
@@ -80,6 +80,9 @@ pub fn attention(sizes: attention::Shape, runs: usize) -> Vec<Row> {
     let attended = attention::attention(&q, &k, &v, None, sizes);
     let saved = [attended.out.as_slice(), &attended.log_sums];
     vec![
+        row("attention_bf16", &shape, work(2.0, 1), runs, &|| {
+            drop(black_box(attention::attention_bf16(&q, &k, &v, None, sizes)));
+        }),
         row("attention", &shape, work(2.0, 1), runs, &|| {
             drop(black_box(attention::attention(&q, &k, &v, None, sizes)));
         }),

@@ -9,7 +9,7 @@ use std::time::Instant;
 
 use burn::tensor::{Tensor, TensorData};
 use clap::ValueEnum;
-use hibari_kernels::attention::{self, attention};
+use hibari_kernels::attention::{self, attention_bf16};
 use hibari_kernels::matmul::PackedWeight;
 use hibari_models::lark::config::{AeConfig, DitConfig};
 use hibari_models::lark::dit::{Dit, Layout, PATCH};
@@ -113,7 +113,7 @@ fn attended(
 ) -> (Vec<f64>, f64) {
     let shape = attention::Shape { batch, n_heads, n_queries: tokens, n_keys: tokens, d_head };
     let [q, k, v] = [(); 3].map(|()| ramp(batch * tokens * n_heads * d_head));
-    let seconds = timed(runs, || drop(black_box(attention(&q, &k, &v, None, shape))));
+    let seconds = timed(runs, || drop(black_box(attention_bf16(&q, &k, &v, None, shape))));
     (seconds, 4.0 * (batch * n_heads * tokens * tokens * d_head) as f64)
 }
 

@@ -1,4 +1,5 @@
-//! Scaled dot-product attention over heads stored side by side, forward and backward, in f32.
+//! Scaled dot-product attention over heads stored side by side: forward and backward in f32, and forward with products in
+//! bf16.
 //!
 //! Of the scores only a block of [`BLOCK`] queries exists at a time, in the second-level cache; the backward pass computes
 //! them again from the logarithm of each query's sum. Heads are independent, and every sum within a head runs in one fixed
@@ -7,12 +8,14 @@
 mod backward;
 mod forward;
 mod product;
+mod rounded;
 mod softmax;
 #[cfg(test)]
 mod tests;
 
 use crate::isa::{self, Isa};
-use crate::matmul::dispatch;
+use crate::matmul::{dispatch, dispatch_product};
+use crate::memory::filled;
 
 /// Queries whose scores exist at once; a multiple of the rows of a tile.
 const BLOCK: usize = 48;
@@ -133,6 +136,31 @@ pub fn attention(
     Attended { out, log_sums }
 }
 
+/// The mixed values of [`attention`] with the operands of both products rounded to bf16, and sums in f32.
+///
+/// # Shapes
+/// as for [`attention`]; returned: `[batch, n_queries, n_heads, d_head]`
+/// # Panics
+/// as for [`attention`]
+/// # Source
+/// FlashAttention-2 (arXiv:2307.08691), section 3.1, algorithm 1
+#[must_use]
+pub fn attention_bf16(
+    q: &[f32],
+    k: &[f32],
+    v: &[f32],
+    key_lens: Option<&[usize]>,
+    shape: Shape,
+) -> Vec<f32> {
+    shape.check(q, k, v, key_lens);
+    // SAFETY: the lengths are checked above, and all outputs are written.
+    unsafe {
+        filled(shape.queries_len(), |out| {
+            attention_bf16_into(isa::best(), [q, k, v], key_lens, shape, out);
+        })
+    }
+}
+
 /// Gradients to queries, keys and values; those of keys that are not valid are zero.
 ///
 /// # Shapes
@@ -179,6 +207,21 @@ unsafe fn attention_into(
 ) {
     // SAFETY: as the caller promises.
     dispatch!(isa, lanes => unsafe { forward::attend(lanes, inputs, key_lens, shape, out) });
+}
+
+/// [`attention_bf16`] on one instruction set.
+///
+/// # Safety
+/// The slices must fit the shape, `out` be writable for the outputs.
+unsafe fn attention_bf16_into(
+    isa: Isa,
+    inputs: [&[f32]; 3],
+    key_lens: Option<&[usize]>,
+    shape: Shape,
+    out: *mut f32,
+) {
+    // SAFETY: as the caller promises.
+    dispatch_product!(isa, simd => unsafe { rounded::attend(simd, inputs, key_lens, shape, out) });
 }
 
 /// [`attention_backward`] on one instruction set.

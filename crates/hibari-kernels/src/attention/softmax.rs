@@ -52,6 +52,75 @@ impl Task for Weights {
     }
 }
 
+/// Turns the scores of a tile of keys into weights relative to the largest score so far, adds them to running sums, and brings
+/// sums and mixed values of earlier tiles to the same measure.
+///
+/// `scores` holds `rows` rows of `keys` scores, `pitch` apart and padded to a multiple of 16; `mixed` as many rows of
+/// `width`; `largest` and `sums` a float for each row. What the last three hold is arbitrary if the tile `is_first`.
+#[derive(Clone, Copy)]
+pub(super) struct Running {
+    pub(super) scores: *mut f32,
+    pub(super) pitch: usize,
+    pub(super) rows: usize,
+    pub(super) keys: usize,
+    pub(super) scale: f32,
+    pub(super) largest: *mut f32,
+    pub(super) sums: *mut f32,
+    pub(super) mixed: *mut f32,
+    pub(super) width: usize,
+    pub(super) is_first: bool,
+}
+
+impl Task for Running {
+    #[inline(always)]
+    unsafe fn on<L: Lanes>(self, lanes: L) {
+        let padded = self.keys.next_multiple_of(16);
+        let scale = self.scale * LOG2_E;
+        for row in 0..self.rows {
+            // SAFETY: the rows are readable and writable up to the padding, the rest for each row.
+            unsafe {
+                let scores = self.scores.add(row * self.pitch);
+                for key in self.keys..padded {
+                    *scores.add(key) = f32::NEG_INFINITY;
+                }
+                let mut highest = lanes.load(scores);
+                for key in (L::N..padded).step_by(L::N) {
+                    highest = lanes.max(highest, lanes.load(scores.add(key)));
+                }
+                let mut highest = lanes::largest(lanes, highest);
+                let (largest, total) = (self.largest.add(row), self.sums.add(row));
+                if !self.is_first {
+                    highest = highest.max(*largest);
+                }
+                let shift = lanes.splat(-highest * scale);
+                let mut sum = lanes.splat(0.0);
+                for key in (0..padded).step_by(L::N) {
+                    let score = lanes.load(scores.add(key));
+                    let power = lanes.mul_add(score, lanes.splat(scale), shift);
+                    let weight = lanes::exp2_rough(lanes, power);
+                    sum = lanes.add(sum, weight);
+                    lanes.store(scores.add(key), weight);
+                }
+                let sum = lanes::sum(lanes, sum);
+                if self.is_first {
+                    *total = sum;
+                } else {
+                    let factor = ((*largest - highest) * scale).exp2();
+                    *total = *total * factor + sum;
+                    if factor < 1.0 {
+                        let mixed = self.mixed.add(row * self.width);
+                        let factor = lanes.splat(factor);
+                        for d in (0..self.width).step_by(L::N) {
+                            lanes.store(mixed.add(d), lanes.mul(lanes.load(mixed.add(d)), factor));
+                        }
+                    }
+                }
+                *largest = highest;
+            }
+        }
+    }
+}
+
 /// Turns rows of scores into weights, and gradients to the weights into gradients to the scaled scores:
 /// `P = exp(scale s - log_sum)`, `dS = P (dP - sum(d_out out))`.
 ///

@@ -1,8 +1,13 @@
 //! Every instruction set against f64, on odd shapes and poisoned outputs.
 
-use super::{Shape, attention, attention_backward, attention_backward_into, attention_into};
+use half::bf16;
+
+use super::{
+    Shape, attention, attention_backward, attention_backward_into, attention_bf16,
+    attention_bf16_into, attention_into,
+};
 use crate::isa::Isa;
-use crate::testing::{assert_close, assert_same_at_any_thread_count, values};
+use crate::testing::{BF16_BOUND, assert_close, assert_same_at_any_thread_count, values};
 
 /// Error bound of f32 arithmetic.
 const F32_BOUND: f64 = 1e-5;
@@ -106,11 +111,50 @@ fn attention_matches_f64_on_every_isa() {
 }
 
 #[test]
+fn rounded_products_match_f64_on_every_isa() {
+    let long = [shape([1, 1], [100, 1100], 64), shape([2, 2], [20, 513], 48)];
+    for shape in SHAPES.into_iter().chain(long) {
+        // The oracle sees rounded inputs; scores that rise along the keys make the running maximum change.
+        let rounded = |seed, len, factor: f32| -> Vec<f32> {
+            let round = |value: f32| bf16::from_f32(value * factor).to_f32();
+            values(seed, len).into_iter().map(round).collect()
+        };
+        let q = rounded(1, shape.queries_len(), 4.0);
+        let (mut k, mut v) = (rounded(2, shape.keys_len(), 1.0), rounded(3, shape.keys_len(), 1.0));
+        for (at, value) in k.iter_mut().enumerate() {
+            let key = at / shape.token() % shape.n_keys;
+            *value = bf16::from_f32(*value * (1.0 + key as f32 / 1024.0)).to_f32();
+        }
+        let lens: Vec<usize> = (0..shape.batch)
+            .map(|item| if item % 2 == 0 { shape.n_keys } else { shape.n_keys.div_ceil(2) })
+            .collect();
+        let [expected, ..] = reference([&q, &k, &v, &q], &lens, shape);
+        for (item, &len) in lens.iter().enumerate() {
+            let [start, end] =
+                [len, shape.n_keys].map(|key| (item * shape.n_keys + key) * shape.token());
+            k[start..end].fill(f32::NAN);
+            v[start..end].fill(f32::NAN);
+        }
+        for isa in Isa::ALL.into_iter().filter(|isa| isa.is_available()) {
+            let mut out = vec![f32::NAN; q.len()];
+            // SAFETY: the lengths are those of the shape.
+            unsafe {
+                attention_bf16_into(isa, [&q, &k, &v], Some(&lens), shape, out.as_mut_ptr());
+            }
+            assert_close(&format!("{isa:?} {shape:?}"), &out, &expected, BF16_BOUND);
+        }
+    }
+}
+
+#[test]
 fn a_score_that_is_not_a_number_is_not_hidden() {
     let shape = shape([1, 1], [2, 20], 16);
     let mut k = values(1, shape.keys_len());
     k[5 * 16] = f32::NAN;
-    let out = attention(&values(2, shape.queries_len()), &k, &k, None, shape).out;
+    let q = values(2, shape.queries_len());
+    let out = attention(&q, &k, &k, None, shape).out;
+    assert!(out.iter().all(|value| value.is_nan()), "{out:?}");
+    let out = attention_bf16(&q, &k, &k, None, shape);
     assert!(out.iter().all(|value| value.is_nan()), "{out:?}");
 }
 
@@ -121,6 +165,7 @@ fn thread_count_changes_no_bit() {
     let (v, d_out) = (values(3, shape.keys_len()), values(4, shape.queries_len()));
     let attended = attention(&q, &k, &v, None, shape);
     assert_same_at_any_thread_count("out", || attention(&q, &k, &v, None, shape).out);
+    assert_same_at_any_thread_count("rounded", || attention_bf16(&q, &k, &v, None, shape));
     assert_same_at_any_thread_count("gradients", || {
         let attended = [attended.out.as_slice(), &attended.log_sums];
         attention_backward([&q, &k, &v], attended, &d_out, None, shape).concat()

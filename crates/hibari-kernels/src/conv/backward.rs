@@ -6,7 +6,7 @@
 use rayon::prelude::*;
 
 use super::Shape;
-use crate::matmul::tile::{Chunk, Columns, Init, MR, NR, Simd};
+use crate::matmul::tile::{Chunk, Columns, Init, NR, Simd};
 use crate::matmul::{panel_stride, rows_from};
 use crate::memory::{Shared, with_scratch};
 
@@ -121,10 +121,10 @@ unsafe fn add_pass<S: Simd>(
     let [pad_rows, pad_cols] = raster.pad;
     let zeros = vec![0.0_f32; c_in.max(c_out)];
     let x_pairs = raster.input_pairs();
-    let x_panel = panel_stride::<MR>(pass.len() * x_pairs);
-    let x_packing = c_in.div_ceil(MR) * x_panel;
+    let x_panel = panel_stride(S::MR, pass.len() * x_pairs);
+    let x_packing = c_in.div_ceil(S::MR) * x_panel;
     let dy_pairs: usize = pass.iter().map(|&segment| raster.pairs(segment)).sum();
-    let dy_panel = panel_stride::<NR>(dy_pairs);
+    let dy_panel = panel_stride(NR, dy_pairs);
     let dweight = Shared::new(dweight);
     with_scratch(2 * x_packing, |left| {
         with_scratch(c_out.div_ceil(NR) * dy_panel, |right| {
@@ -145,15 +145,15 @@ unsafe fn add_pass<S: Simd>(
                     for pair in 0..x_pairs {
                         let at = |place| pixel(place, x, c_in, [pad_rows, pad_cols]);
                         let places = [at(2 * pair), at(2 * pair + 1), at(2 * pair + 2)];
-                        let to = left.add((idx * x_pairs + pair) * MR);
-                        simd.pack_pair::<MR>(places[0], places[1], c_in, to, x_panel);
+                        let to = left.add((idx * x_pairs + pair) * S::MR);
+                        simd.pack_pair(places[0], places[1], c_in, to, [S::MR, x_panel]);
                         let to = to.add(x_packing);
-                        simd.pack_pair::<MR>(places[1], places[2], c_in, to, x_panel);
+                        simd.pack_pair(places[1], places[2], c_in, to, [S::MR, x_panel]);
                     }
                     for pair in 0..raster.pairs(segment) {
                         let at = |place| pixel(place, dy, c_out, [0, 0]);
                         let (lo, hi) = (at(2 * pair), at(2 * pair + 1));
-                        simd.pack_pair::<NR>(lo, hi, c_out, right.add(p * NR), dy_panel);
+                        simd.pack_pair(lo, hi, c_out, right.add(p * NR), [NR, dy_panel]);
                         p += 1;
                     }
                     let pixels = segment.rows * width;
@@ -173,7 +173,7 @@ unsafe fn add_pass<S: Simd>(
                     let shift = tap / kw * raster.pitch + tap % kw;
                     let packing = shift % 2 * x_packing;
                     let chunk = |(idx, &segment): (usize, &Segment)| Chunk {
-                        offset: packing + (idx * x_pairs + shift / 2) * MR,
+                        offset: packing + (idx * x_pairs + shift / 2) * S::MR,
                         pairs: raster.pairs(segment),
                     };
                     pass.iter().enumerate().map(chunk).collect()
@@ -181,14 +181,14 @@ unsafe fn add_pass<S: Simd>(
                 .collect();
             for panel in 0..c_out.div_ceil(NR) {
                 let col = panel * NR;
-                for r0 in (0..c_in).step_by(MR) {
+                for r0 in (0..c_in).step_by(S::MR) {
                     for (tap, chunks) in chunks.iter().enumerate() {
                         // SAFETY: shifted reads stay in the segment's pairs, which count the taps; the output is
                         // the caller's promise.
                         unsafe {
                             let out = dweight.get().add((tap * c_in + r0) * c_out + col);
                             let out = rows_from(out, c_out, c_in - r0);
-                            let a = left.add(r0 / MR * x_panel);
+                            let a = left.add(r0 / S::MR * x_panel);
                             let b = right.add(panel * dy_panel);
                             simd.block::<Columns>(a, chunks, b, &out, (c_out - col).min(NR), init);
                         }

@@ -4,7 +4,7 @@ use rayon::prelude::*;
 
 use super::Shape;
 use crate::matmul::plane_chunks;
-use crate::matmul::tile::{CHUNK, Chunk, Init, MR, NR, Rows, Simd};
+use crate::matmul::tile::{CHUNK, Chunk, Init, MR_MAX, NR, Out, Rows, Simd};
 use crate::memory::{Shared, with_scratch};
 
 /// Words of a packed strip: what fits the second-level cache beside a panel.
@@ -32,7 +32,7 @@ pub(super) unsafe fn convolve<S: Simd>(
     let rows_fit = (STRIP_WORDS / (planes * CHUNK * pitch)).saturating_sub(2 * pad_rows).max(1);
     let rows_max = height.div_ceil(height.div_ceil(rows_fit.min(height.max(1))).max(1)).max(1);
     let strips = height.div_ceil(rows_max);
-    let places = (rows_max * pitch).next_multiple_of(MR) + 2 * pad_rows * pitch + 2 * pad_cols;
+    let places = (rows_max * pitch).next_multiple_of(S::MR) + 2 * pad_rows * pitch + 2 * pad_cols;
     let plane = places * CHUNK;
     let chunks: Vec<Chunk> = (0..kh * kw)
         .flat_map(|tap| plane_chunks(c_in, plane, (tap / kw * pitch + tap % kw) * CHUNK))
@@ -79,18 +79,19 @@ pub(super) unsafe fn convolve<S: Simd>(
                     let b = packed.get().add(panel * kh * kw * pairs * NR);
                     let init = bias.map_or(Init::Zero, |bias| Init::Bias(bias.as_ptr().add(col)));
                     let (mut row, mut column) = (0, 0);
-                    for e in (0..rows * pitch).step_by(MR) {
-                        let out: [*mut f32; MR] = std::array::from_fn(|_| {
-                            let exists = row < rows && column < width;
-                            let place = (row * width + column) * c_out + col;
+                    for e in (0..rows * pitch).step_by(S::MR) {
+                        let mut to: Out = [std::ptr::null_mut(); MR_MAX];
+                        for to in to.iter_mut().take(S::MR) {
+                            if row < rows && column < width {
+                                *to = out.add((row * width + column) * c_out + col);
+                            }
                             column += 1;
                             if column == pitch {
                                 (row, column) = (row + 1, 0);
                             }
-                            if exists { out.add(place) } else { std::ptr::null_mut() }
-                        });
+                        }
                         let a = strip.add(e * CHUNK);
-                        simd.block::<Rows>(a, &chunks, b, &out, (c_out - col).min(NR), init);
+                        simd.block::<Rows>(a, &chunks, b, &to, (c_out - col).min(NR), init);
                     }
                 }
             }

@@ -129,7 +129,7 @@ unsafe fn conv2d_into(
         assert_eq!(bias.len(), shape.c_out, "the bias does not fit {shape:?}");
     }
     let len = matmul::packed_len(shape.taps(), shape.c_in, shape.c_out);
-    matmul::dispatch!(isa, simd => crate::memory::with_scratch(len, |packed| {
+    matmul::dispatch_product!(isa, simd => crate::memory::with_scratch(len, |packed| {
         // SAFETY: the scratch holds the packed weight; the lengths are the caller's promise.
         unsafe {
             matmul::pack_weight(simd, weight, [shape.taps(), shape.c_in, shape.c_out], packed);
@@ -145,7 +145,7 @@ unsafe fn conv2d_into(
 unsafe fn conv2d_dx_into(isa: Isa, dy: &[f32], weight: &[f32], shape: Shape, dx: *mut f32) {
     let turned = Shape { c_in: shape.c_out, c_out: shape.c_in, ..shape };
     let len = matmul::packed_len(turned.taps(), turned.c_in, turned.c_out);
-    matmul::dispatch!(isa, simd => crate::memory::with_scratch(len, |packed| {
+    matmul::dispatch_product!(isa, simd => crate::memory::with_scratch(len, |packed| {
         // SAFETY: the scratch holds the packed weight; the lengths are the caller's promise.
         unsafe {
             let sizes = [turned.taps(), turned.c_in, turned.c_out];
@@ -157,5 +157,5 @@ unsafe fn conv2d_dx_into(isa: Isa, dy: &[f32], weight: &[f32], shape: Shape, dx:
 
 /// [`conv2d_dw`] on one instruction set.
 fn conv2d_dw_on(isa: Isa, x: &[f32], dy: &[f32], shape: Shape) -> (Vec<f32>, Vec<f32>) {
-    matmul::dispatch!(isa, simd => backward::weight_gradient(simd, x, dy, shape))
+    matmul::dispatch_product!(isa, simd => backward::weight_gradient(simd, x, dy, shape))
 }

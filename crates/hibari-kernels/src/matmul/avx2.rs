@@ -5,8 +5,8 @@ use std::arch::x86_64::{
     _mm256_set1_epi32, _mm256_slli_epi32, _mm256_storeu_ps,
 };
 
-use super::scalar::{self, Scalar};
-use super::tile::{Chunk, Init, Layout, MR, NR, Simd};
+use super::scalar::{self, MR, Scalar};
+use super::tile::{Chunk, Init, Layout, NR, Out, Simd};
 use crate::isa::Avx2;
 
 /// Rows and 8-wide column groups that are summed in registers at once.
@@ -18,13 +18,14 @@ unsafe fn block<L: Layout>(
     a: *const u32,
     chunks: &[Chunk],
     b: *const u32,
-    out: &[*mut f32; MR],
+    out: &Out,
     cols: usize,
     init: Init,
 ) {
     // SAFETY: the caller's promise covers `out`, `a` and `b`; `sums` is a local array indexed within its bounds.
     unsafe {
         let mut sums = scalar::start(out, cols, init);
+        let [row_stride, pair_stride] = L::strides(MR);
         let high = _mm256_set1_epi32(0xffff_0000_u32.cast_signed());
         for r0 in (0..MR).step_by(ROWS) {
             for c0 in (0..NR).step_by(2 * LANES) {
@@ -41,7 +42,7 @@ unsafe fn block<L: Layout>(
                         let lo = [b0, b1].map(|b| _mm256_castsi256_ps(_mm256_slli_epi32(b, 16)));
                         let hi = [b0, b1].map(|b| _mm256_castsi256_ps(_mm256_and_si256(b, high)));
                         for (r, acc) in acc.iter_mut().enumerate() {
-                            let left = *a.add(chunk.offset + (r0 + r) * L::ROW + p * L::PAIR);
+                            let left = *a.add(chunk.offset + (r0 + r) * row_stride + p * pair_stride);
                             let left = _mm256_set1_epi32(left.cast_signed());
                             let left_lo = _mm256_castsi256_ps(_mm256_slli_epi32(left, 16));
                             let left_hi = _mm256_castsi256_ps(_mm256_and_si256(left, high));
@@ -65,12 +66,19 @@ unsafe fn block<L: Layout>(
 }
 
 impl Simd for Avx2 {
+    const MR: usize = MR;
+    type Vectors = Self;
+
+    fn vectors(self) -> Self {
+        self
+    }
+
     unsafe fn block<L: Layout>(
         self,
         a: *const u32,
         chunks: &[Chunk],
         b: *const u32,
-        out: &[*mut f32; MR],
+        out: &Out,
         cols: usize,
         init: Init,
     ) {
@@ -83,16 +91,16 @@ impl Simd for Avx2 {
         unsafe { Scalar.pack_row(src, len, dst, plane) }
     }
 
-    unsafe fn pack_pair<const W: usize>(
+    unsafe fn pack_pair(
         self,
         lo: *const f32,
         hi: *const f32,
         len: usize,
         dst: *mut u32,
-        panel: usize,
+        panels: [usize; 2],
     ) {
         // SAFETY: as the caller promises.
-        unsafe { Scalar.pack_pair::<W>(lo, hi, len, dst, panel) }
+        unsafe { Scalar.pack_pair(lo, hi, len, dst, panels) }
     }
 
     unsafe fn pack_transposed(

@@ -10,10 +10,12 @@ use std::arch::x86_64::{
 use std::mem::transmute;
 
 use super::scalar;
-use super::tile::{CHUNK, Chunk, Init, Layout, MR, NR, Simd};
+use super::tile::{CHUNK, Chunk, Init, Layout, NR, Out, Simd};
 use crate::isa::Avx512Bf16;
 
-const LANES: usize = 16;
+/// Rows of a block: two registers of sums each.
+const MR: usize = 12;
+pub(super) const LANES: usize = 16;
 
 /// The word order that interleaves the two halves of a register.
 static INTERLEAVE: [u16; 32] = {
@@ -28,7 +30,7 @@ static INTERLEAVE: [u16; 32] = {
 };
 
 /// The mask of the first `count` of 16 lanes.
-fn mask(count: usize) -> u16 {
+pub(super) fn mask(count: usize) -> u16 {
     if count >= LANES { u16::MAX } else { (1 << count) - 1 }
 }
 
@@ -37,7 +39,7 @@ unsafe fn block<L: Layout>(
     a: *const u32,
     chunks: &[Chunk],
     b: *const u32,
-    out: &[*mut f32; MR],
+    out: &Out,
     cols: usize,
     init: Init,
 ) {
@@ -64,6 +66,7 @@ unsafe fn block<L: Layout>(
             }
         }
     }
+    let [row_stride, pair_stride] = L::strides(MR);
     let mut b = b;
     for chunk in chunks {
         // SAFETY: the chunks of `a` and as many pairs of `b` are readable by the caller's promise. The vectors are
@@ -75,11 +78,11 @@ unsafe fn block<L: Layout>(
                 let b1: __m512bh = transmute(_mm512_loadu_si512(b.add(LANES).cast()));
                 for (r, acc) in acc.iter_mut().enumerate() {
                     let left: __m512bh =
-                        transmute(_mm512_set1_epi32((*a.add(r * L::ROW)).cast_signed()));
+                        transmute(_mm512_set1_epi32((*a.add(r * row_stride)).cast_signed()));
                     acc[0] = _mm512_dpbf16_ps(acc[0], left, b0);
                     acc[1] = _mm512_dpbf16_ps(acc[1], left, b1);
                 }
-                a = a.add(L::PAIR);
+                a = a.add(pair_stride);
                 b = b.add(NR);
             }
         }
@@ -129,12 +132,12 @@ unsafe fn pack_row(src: *const f32, len: usize, dst: *mut u32, plane: usize) {
 }
 
 #[target_feature(enable = "avx512f,avx512bw,avx512bf16")]
-unsafe fn pack_pair<const W: usize>(
+unsafe fn pack_pair(
     lo: *const f32,
     hi: *const f32,
     len: usize,
     dst: *mut u32,
-    panel: usize,
+    [width, panel]: [usize; 2],
 ) {
     // SAFETY: masked lanes are neither read nor written; the rest is the caller's promise.
     unsafe {
@@ -143,15 +146,15 @@ unsafe fn pack_pair<const W: usize>(
         let mut c = 0;
         while c < len {
             let mut at = 0;
-            while at < W {
-                let load = mask((W - at).min(len.saturating_sub(c + at)));
+            while at < width {
+                let load = mask((width - at).min(len.saturating_sub(c + at)));
                 let low = _mm512_maskz_loadu_ps(load, lo.wrapping_add(c + at));
                 let high = _mm512_maskz_loadu_ps(load, hi.wrapping_add(c + at));
                 let packed = _mm512_permutexvar_epi16(order, round(low, high));
-                _mm512_mask_storeu_epi32(to.add(at).cast(), mask(W - at), packed);
+                _mm512_mask_storeu_epi32(to.add(at).cast(), mask(width - at), packed);
                 at += LANES;
             }
-            c += W;
+            c += width;
             to = to.wrapping_add(panel);
         }
     }
@@ -219,12 +222,19 @@ unsafe fn add_rows(src: *const f32, stride: usize, rows: usize, cols: usize, sum
 
 // SAFETY (all methods): `self` proves the features; the rest is the caller's promise.
 impl Simd for Avx512Bf16 {
+    const MR: usize = MR;
+    type Vectors = Self;
+
+    fn vectors(self) -> Self {
+        self
+    }
+
     unsafe fn block<L: Layout>(
         self,
         a: *const u32,
         chunks: &[Chunk],
         b: *const u32,
-        out: &[*mut f32; MR],
+        out: &Out,
         cols: usize,
         init: Init,
     ) {
@@ -237,16 +247,16 @@ impl Simd for Avx512Bf16 {
         unsafe { pack_row(src, len, dst, plane) }
     }
 
-    unsafe fn pack_pair<const W: usize>(
+    unsafe fn pack_pair(
         self,
         lo: *const f32,
         hi: *const f32,
         len: usize,
         dst: *mut u32,
-        panel: usize,
+        panels: [usize; 2],
     ) {
         // SAFETY: as above.
-        unsafe { pack_pair::<W>(lo, hi, len, dst, panel) }
+        unsafe { pack_pair(lo, hi, len, dst, panels) }
     }
 
     unsafe fn pack_transposed(

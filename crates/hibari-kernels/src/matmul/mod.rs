@@ -4,6 +4,8 @@
 //! result are independent, and every sum runs in one fixed order, so results do not depend on the thread count.
 
 #[cfg(target_arch = "x86_64")]
+mod amx;
+#[cfg(target_arch = "x86_64")]
 mod avx2;
 #[cfg(target_arch = "x86_64")]
 mod avx512;
@@ -16,7 +18,7 @@ pub(crate) mod tile;
 use rayon::prelude::*;
 
 pub use self::packed::PackedWeight;
-use self::tile::{CHUNK, Chunk, Columns, Init, MR, NR, Rows, Simd};
+use self::tile::{CHUNK, Chunk, Columns, Init, NR, Out, Rows, Simd};
 use crate::isa::{self, Isa};
 use crate::memory::{Shared, filled, with_scratch};
 
@@ -29,17 +31,17 @@ const PARTS: usize = 4;
 const PART_ROWS: usize = 512;
 /// Rows a task packs for a weight gradient; even, so that pairs stay within a task.
 const PACK_ROWS: usize = 64;
-/// Rows of a weight gradient one task computes.
-const DW_ROWS: usize = 8 * MR;
+/// Rows of a weight gradient one task computes: whole blocks on every instruction set.
+const DW_ROWS: usize = 96;
 /// Tasks of a weight gradient to aim for.
 const DW_TASKS: usize = 12;
 
-/// Runs `$body` with `$simd` bound to the steps of `$isa`.
+/// Runs `$body` with `$simd` bound to the vector instructions of `$isa`.
 macro_rules! dispatch {
     ($isa:expr, $simd:ident => $body:expr) => {
         match $isa {
             #[cfg(target_arch = "x86_64")]
-            $crate::isa::Isa::Avx512Bf16 => {
+            $crate::isa::Isa::Avx512Bf16 | $crate::isa::Isa::Amx => {
                 let $simd = $crate::isa::Avx512Bf16::detect().expect("chosen only where present");
                 $body
             }
@@ -55,9 +57,24 @@ macro_rules! dispatch {
         }
     };
 }
+
+/// Runs `$body` with `$simd` bound to the steps of a product on `$isa`.
+macro_rules! dispatch_product {
+    ($isa:expr, $simd:ident => $body:expr) => {
+        match $isa {
+            #[cfg(target_arch = "x86_64")]
+            $crate::isa::Isa::Amx => {
+                let $simd = $crate::isa::Amx::detect().expect("chosen only where present");
+                $body
+            }
+            isa => $crate::matmul::dispatch!(isa, $simd => $body),
+        }
+    };
+}
 #[cfg(target_arch = "x86_64")]
 pub(crate) use avx512::transpose;
 pub(crate) use dispatch;
+pub(crate) use dispatch_product;
 pub(crate) use scalar::Scalar;
 
 pub(crate) const SCALAR: Scalar = Scalar;
@@ -123,7 +140,7 @@ unsafe fn linear_into(
     if let Some(bias) = bias {
         assert_eq!(bias.len(), n, "the bias is not [{n}]");
     }
-    dispatch!(isa, simd => with_scratch(packed_len(1, k, n), |packed| {
+    dispatch_product!(isa, simd => with_scratch(packed_len(1, k, n), |packed| {
         // SAFETY: the scratch holds the packed weight; the lengths are the caller's promise.
         unsafe {
             pack_weight(simd, weight, [1, k, n], packed);
@@ -143,7 +160,7 @@ unsafe fn linear_dx_into(
     [m, k, n]: [usize; 3],
     dx: *mut f32,
 ) {
-    dispatch!(isa, simd => with_scratch(packed_len(1, n, k), |packed| {
+    dispatch_product!(isa, simd => with_scratch(packed_len(1, n, k), |packed| {
         // SAFETY: the scratch holds the packed weight; the lengths are the caller's promise.
         unsafe {
             pack_weight_transposed(simd, weight, [1, n, k], packed);
@@ -157,10 +174,10 @@ pub(crate) fn packed_len(taps: usize, k: usize, n: usize) -> usize {
     taps * k.div_ceil(2) * n.next_multiple_of(NR)
 }
 
-/// Words from one panel of `W` columns to the next. One cache line more than the panel, an odd count of lines apart where
+/// Words from one panel of `width` columns to the next. One cache line more than the panel, an odd count of lines apart where
 /// pairs are a power of two, so that rows packed into many panels do not fall into one set of the cache.
-pub(crate) fn panel_stride<const W: usize>(pairs: usize) -> usize {
-    pairs * W + 16
+pub(crate) fn panel_stride(width: usize, pairs: usize) -> usize {
+    pairs * width + 16
 }
 
 /// Packs `taps` matrices `[k, n]` into panels; an odd `k` is completed with zeros in each.
@@ -185,7 +202,7 @@ pub(crate) unsafe fn pack_weight<S: Simd>(
                 for p in 0..pairs {
                     let row = |i: usize| weight.as_ptr().add((tap * k + i) * n + panel * NR);
                     let hi = if 2 * p + 1 < k { row(2 * p + 1) } else { zeros.as_ptr() };
-                    simd.pack_pair::<NR>(row(2 * p), hi, cols, to, NR);
+                    simd.pack_pair(row(2 * p), hi, cols, to, [NR, NR]);
                     to = to.add(NR);
                 }
             }
@@ -229,10 +246,10 @@ pub(crate) fn plane_chunks(k: usize, plane: usize, shift: usize) -> impl Iterato
 }
 
 /// Rows of the left operand that one task packs.
-fn rows_of_task(m: usize, k: usize) -> usize {
+fn rows_of_task<S: Simd>(m: usize, k: usize) -> usize {
     let fit = (LEFT_WORDS / k.div_ceil(2).next_multiple_of(CHUNK)).min(192);
     let spread = m.div_ceil(16);
-    (fit.min(spread) / MR * MR).max(MR)
+    (fit.min(spread) / S::MR * S::MR).max(S::MR)
 }
 
 /// `y = x B + bias` with `B` packed.
@@ -248,7 +265,7 @@ unsafe fn rows_times<S: Simd>(
     y: *mut f32,
 ) {
     let pairs = k.div_ceil(2);
-    let rows_max = rows_of_task(m, k);
+    let rows_max = rows_of_task::<S>(m, k);
     let plane = rows_max * CHUNK;
     let chunks: Vec<Chunk> = plane_chunks(k, plane, 0).collect();
     let (x, packed, y) =
@@ -264,14 +281,14 @@ unsafe fn rows_times<S: Simd>(
                     simd.pack_row(row, k, left.add(r * CHUNK), plane);
                 }
                 for chunk in &chunks {
-                    let end = rows.next_multiple_of(MR);
+                    let end = rows.next_multiple_of(S::MR);
                     left.add(chunk.offset + rows * CHUNK).write_bytes(0, (end - rows) * CHUNK);
                 }
                 for panel in 0..n.div_ceil(NR) {
                     let col = panel * NR;
                     let b = packed.get().add(panel * pairs * NR);
                     let init = bias.map_or(Init::Zero, |bias| Init::Bias(bias.as_ptr().add(col)));
-                    for r0 in (0..rows).step_by(MR) {
+                    for r0 in (0..rows).step_by(S::MR) {
                         let out = rows_from(y.get().add((first + r0) * n + col), n, rows - r0);
                         let a = left.add(r0 * CHUNK);
                         simd.block::<Rows>(a, &chunks, b, &out, (n - col).min(NR), init);
@@ -282,11 +299,11 @@ unsafe fn rows_times<S: Simd>(
     });
 }
 
-/// Pointers to up to [`MR`] rows, `stride` apart, null from `count` on.
+/// Pointers to up to [`MR_MAX`](tile::MR_MAX) rows, `stride` apart, null from `count` on.
 ///
 /// # Safety
 /// The rows must lie in one allocation.
-pub(crate) unsafe fn rows_from(first: *mut f32, stride: usize, count: usize) -> [*mut f32; MR] {
+pub(crate) unsafe fn rows_from(first: *mut f32, stride: usize, count: usize) -> Out {
     std::array::from_fn(|r| {
         // SAFETY: the first `count` rows exist by the caller's promise.
         if r < count { unsafe { first.add(r * stride) } } else { std::ptr::null_mut() }
@@ -306,7 +323,7 @@ unsafe fn linear_dw_into(
     dbias: &mut [f32],
 ) {
     assert_eq!(dbias.len(), n, "the bias gradient is not [{n}]");
-    dispatch!(isa, simd => {
+    dispatch_product!(isa, simd => {
         // SAFETY: the caller's promise.
         unsafe { columns_times(simd, x, dy, [m, k, n], dweight, dbias) }
     });
@@ -391,15 +408,15 @@ unsafe fn part_of_columns<S: Simd>(
     let panels_max = panels.div_ceil(DW_TASKS.div_ceil(blocks)).max(2);
     let parts = panels.div_ceil(panels_max);
     let pairs_max = depth_max.div_ceil(2);
-    let left_len = k.div_ceil(MR) * panel_stride::<MR>(pairs_max);
-    let right_len = panels * panel_stride::<NR>(pairs_max);
+    let left_len = k.div_ceil(S::MR) * panel_stride(S::MR, pairs_max);
+    let right_len = panels * panel_stride(NR, pairs_max);
     with_scratch(left_len + right_len, |scratch| {
         let left = Shared::new(scratch);
         let right = Shared::new(scratch.wrapping_add(left_len));
         for first in (0..m).step_by(depth_max) {
             let depth = (m - first).min(depth_max);
             let pairs = depth.div_ceil(2);
-            let (left_panel, right_panel) = (panel_stride::<MR>(pairs), panel_stride::<NR>(pairs));
+            let (left_panel, right_panel) = (panel_stride(S::MR, pairs), panel_stride(NR, pairs));
             sums.par_chunks_mut(n).take(depth.div_ceil(PACK_ROWS)).enumerate().for_each(
                 |(idx, sums)| {
                     let start = idx * PACK_ROWS;
@@ -408,10 +425,10 @@ unsafe fn part_of_columns<S: Simd>(
                     let dy = &dy[(first + start) * n..][..rows * n];
                     // SAFETY: each task writes the pairs of its own rows into both operands.
                     unsafe {
-                        let to = left.get().add(start / 2 * MR);
-                        pack_rows_pairwise::<_, MR>(simd, x, k, to, left_panel);
+                        let to = left.get().add(start / 2 * S::MR);
+                        pack_rows_pairwise(simd, x, k, to, [S::MR, left_panel]);
                         let to = right.get().add(start / 2 * NR);
-                        pack_rows_pairwise::<_, NR>(simd, dy, n, to, right_panel);
+                        pack_rows_pairwise(simd, dy, n, to, [NR, right_panel]);
                         add_columns(simd, dy, n, sums);
                     }
                 },
@@ -430,11 +447,11 @@ unsafe fn part_of_columns<S: Simd>(
                 for panel in start..(start + panels_max).min(panels) {
                     let col = panel * NR;
                     let cols = (n - col).min(NR);
-                    for r0 in (k0..k1).step_by(MR) {
+                    for r0 in (k0..k1).step_by(S::MR) {
                         // SAFETY: both operands hold `pairs` pairs of every panel; each task writes its own part of the
                         // result.
                         unsafe {
-                            let a = left.get().add(r0 / MR * left_panel);
+                            let a = left.get().add(r0 / S::MR * left_panel);
                             let b = right.get().add(panel * right_panel);
                             let out = rows_from(dweight.get().add(r0 * n + col), n, k1 - r0);
                             simd.block::<Columns>(a, &chunks, b, &out, cols, init);
@@ -446,22 +463,22 @@ unsafe fn part_of_columns<S: Simd>(
     });
 }
 
-/// Packs pairs of rows of `len` values into panels of `W` columns, `panel` words apart; an odd last row pairs with zeros.
+/// Packs pairs of rows of `len` values into panels of `width` columns, `panel` words apart; an odd last row pairs with zeros.
 ///
 /// # Safety
 /// `to` must be writable for every pair in every panel.
-unsafe fn pack_rows_pairwise<S: Simd, const W: usize>(
+unsafe fn pack_rows_pairwise<S: Simd>(
     simd: S,
     rows: &[f32],
     len: usize,
     to: *mut u32,
-    panel: usize,
+    [width, panel]: [usize; 2],
 ) {
     let zeros = if (rows.len() / len) % 2 == 1 { vec![0.0; len] } else { Vec::new() };
     for (p, pair) in rows.chunks(2 * len).enumerate() {
         let hi = if pair.len() > len { &pair[len..] } else { &zeros };
         // SAFETY: both rows have `len` values; the rest is the caller's promise.
-        unsafe { simd.pack_pair::<W>(pair.as_ptr(), hi.as_ptr(), len, to.add(p * W), panel) };
+        unsafe { simd.pack_pair(pair.as_ptr(), hi.as_ptr(), len, to.add(p * width), [width, panel]) };
     }
 }
 

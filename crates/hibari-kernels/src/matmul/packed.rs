@@ -14,7 +14,7 @@ use half::bf16;
 use rayon::prelude::*;
 
 use super::tile::NR;
-use super::{dispatch, pack_weight, packed_len, rows_times};
+use super::{dispatch_product, pack_weight, packed_len, rows_times};
 use crate::isa::{self, Isa};
 use crate::memory::filled;
 
@@ -41,7 +41,7 @@ impl PackedWeight {
     pub fn from_f32(weight: &[f32], [k, n]: [usize; 2]) -> Self {
         assert_eq!(weight.len(), k * n, "the weight is not [{k}, {n}]");
         let mut words = vec![0; packed_len(1, k, n)];
-        dispatch!(isa::best(), simd => {
+        dispatch_product!(isa::best(), simd => {
             // SAFETY: the words are as many as a packed weight has, and the length is checked.
             unsafe { pack_weight(simd, weight, [1, k, n], words.as_mut_ptr()) }
         });
@@ -104,7 +104,7 @@ impl PackedWeight {
         if let Some(bias) = bias {
             assert_eq!(bias.len(), *n, "the bias is not [{n}]");
         }
-        dispatch!(isa, simd => {
+        dispatch_product!(isa, simd => {
             // SAFETY: the lengths are checked, the words are a packed `[k, n]`, and all of `[m, n]` is written.
             unsafe {
                 filled(m * n, |y| {

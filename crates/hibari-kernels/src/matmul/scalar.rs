@@ -2,7 +2,10 @@
 
 use half::bf16;
 
-use super::tile::{CHUNK, Chunk, Init, Layout, MR, NR, Simd};
+use super::tile::{CHUNK, Chunk, Init, Layout, NR, Out, Simd};
+
+/// Rows of a block of portable code, and of AVX2.
+pub(super) const MR: usize = 12;
 
 /// Portable code.
 #[derive(Clone, Copy, Debug)]
@@ -24,7 +27,7 @@ fn high(pair: u32) -> f32 {
 ///
 /// # Safety
 /// As for [`Simd::block`].
-pub(super) unsafe fn start(out: &[*mut f32; MR], cols: usize, init: Init) -> [[f32; NR]; MR] {
+pub(super) unsafe fn start(out: &Out, cols: usize, init: Init) -> [[f32; NR]; MR] {
     let mut sums = [[0.0; NR]; MR];
     for (row, &from) in sums.iter_mut().zip(out) {
         let from = match init {
@@ -44,7 +47,7 @@ pub(super) unsafe fn start(out: &[*mut f32; MR], cols: usize, init: Init) -> [[f
 ///
 /// # Safety
 /// As for [`Simd::block`].
-pub(super) unsafe fn finish(sums: &[[f32; NR]; MR], out: &[*mut f32; MR], cols: usize) {
+pub(super) unsafe fn finish(sums: &[[f32; NR]; MR], out: &Out, cols: usize) {
     for (row, &to) in sums.iter().zip(out) {
         if !to.is_null() {
             // SAFETY: writable for `cols` by the caller's promise; the sums are a local array.
@@ -54,24 +57,32 @@ pub(super) unsafe fn finish(sums: &[[f32; NR]; MR], out: &[*mut f32; MR], cols: 
 }
 
 impl Simd for Scalar {
+    const MR: usize = MR;
+    type Vectors = Self;
+
+    fn vectors(self) -> Self {
+        self
+    }
+
     unsafe fn block<L: Layout>(
         self,
         a: *const u32,
         chunks: &[Chunk],
         b: *const u32,
-        out: &[*mut f32; MR],
+        out: &Out,
         cols: usize,
         init: Init,
     ) {
         // SAFETY: the caller's promise covers every access below.
         unsafe {
             let mut sums = start(out, cols, init);
+            let [row_stride, pair_stride] = L::strides(MR);
             let mut b = b;
             for chunk in chunks {
                 for p in 0..chunk.pairs {
                     let right = std::slice::from_raw_parts(b, NR);
                     for (r, row) in sums.iter_mut().enumerate() {
-                        let left = *a.add(chunk.offset + r * L::ROW + p * L::PAIR);
+                        let left = *a.add(chunk.offset + r * row_stride + p * pair_stride);
                         let (lo, hi) = (low(left), high(left));
                         for (sum, &right) in row.iter_mut().zip(right) {
                             *sum += lo * low(right) + hi * high(right);
@@ -94,21 +105,21 @@ impl Simd for Scalar {
         }
     }
 
-    unsafe fn pack_pair<const W: usize>(
+    unsafe fn pack_pair(
         self,
         lo: *const f32,
         hi: *const f32,
         len: usize,
         dst: *mut u32,
-        panel: usize,
+        [width, panel]: [usize; 2],
     ) {
         // SAFETY: readable for `len` by the caller's promise.
         let (lo, hi) =
             unsafe { (std::slice::from_raw_parts(lo, len), std::slice::from_raw_parts(hi, len)) };
-        for c in 0..len.next_multiple_of(W) {
+        for c in 0..len.next_multiple_of(width) {
             let packed = if c < len { pair(lo[c], hi[c]) } else { 0 };
             // SAFETY: every panel begun is writable by the caller's promise.
-            unsafe { *dst.add(c / W * panel + c % W) = packed };
+            unsafe { *dst.add(c / width * panel + c % width) = packed };
         }
     }
 

@@ -1,12 +1,14 @@
-//! The inner steps of a bf16 matrix product, per instruction set: packing, and one 12 x 32 block of the result.
+//! The inner steps of a bf16 matrix product, per instruction set: packing, and one block of the result.
 //!
 //! Packed data are `u32` pairs: two bf16 values that are neighbours along the contracted axis, the first in the low half.
-//! The left operand of a block is read through [`Chunk`]s, in one of two layouts: `Rows` (each of the 12 rows has 32
-//! consecutive pairs, rows follow each other) or `Columns` (each pair has its 12 rows side by side). The right operand is a
-//! panel: for each pair 32 columns side by side.
+//! The left operand of a block is read through [`Chunk`]s, in one of two layouts: `Rows` (each row has 32 consecutive pairs,
+//! rows follow each other) or `Columns` (each pair has the rows of the block side by side). The right operand is a panel: for
+//! each pair 32 columns side by side.
 
-/// Rows of a block.
-pub(crate) const MR: usize = 12;
+use crate::lanes::Lanes;
+
+/// Most rows of a block.
+pub(crate) const MR_MAX: usize = 32;
 /// Columns of a block and of a panel of the right operand.
 pub(crate) const NR: usize = 32;
 /// Pairs of one chunk of the `Rows` layout.
@@ -31,42 +33,56 @@ pub(crate) enum Init {
 
 /// How the left operand of a block is laid out.
 pub(crate) trait Layout {
-    /// Pairs from one row to the next.
-    const ROW: usize;
-    /// Distance from one pair to the next.
-    const PAIR: usize;
+    /// Distances from one row to the next and from one pair to the next, in blocks of `rows` rows.
+    fn strides(rows: usize) -> [usize; 2];
 }
 
 /// Rows of [`CHUNK`] consecutive pairs.
 pub(crate) struct Rows;
 impl Layout for Rows {
-    const ROW: usize = CHUNK;
-    const PAIR: usize = 1;
+    #[inline(always)]
+    fn strides(_rows: usize) -> [usize; 2] {
+        [CHUNK, 1]
+    }
 }
 
-/// [`MR`] rows side by side for each pair.
+/// The rows of a block side by side for each pair.
 pub(crate) struct Columns;
 impl Layout for Columns {
-    const ROW: usize = 1;
-    const PAIR: usize = MR;
+    #[inline(always)]
+    fn strides(rows: usize) -> [usize; 2] {
+        [1, rows]
+    }
 }
+
+/// Where the rows of a block go; null for rows that are not wanted.
+pub(crate) type Out = [*mut f32; MR_MAX];
 
 /// The steps an instruction set provides. A value of the type proves that the processor has it.
 ///
 /// # Safety
 /// All methods read and write through raw pointers as their documentation says.
 pub(crate) trait Simd: Copy + Send + Sync {
-    /// Computes a block of up to [`MR`] x `cols` sums over all `chunks`.
+    /// Rows of a block, at most [`MR_MAX`].
+    const MR: usize;
+
+    /// The vector instructions that go with it.
+    type Vectors: Lanes;
+
+    /// Proof that the processor has them.
+    fn vectors(self) -> Self::Vectors;
+
+    /// Computes a block of up to [`Self::MR`] x `cols` sums over all `chunks`.
     ///
     /// # Safety
-    /// `a` must be readable at every chunk for all [`MR`] rows, `b` for all pairs of the chunks times [`NR`], each
-    /// non-null pointer of `out` for `cols <= NR` floats, and a bias likewise.
+    /// `a` must be readable at every chunk for all [`Self::MR`] rows, `b` for all pairs of the chunks times [`NR`], each
+    /// non-null pointer among the first [`Self::MR`] of `out` for `cols <= NR` floats, and a bias likewise.
     unsafe fn block<L: Layout>(
         self,
         a: *const u32,
         chunks: &[Chunk],
         b: *const u32,
-        out: &[*mut f32; MR],
+        out: &Out,
         cols: usize,
         init: Init,
     );
@@ -78,18 +94,18 @@ pub(crate) trait Simd: Copy + Send + Sync {
     /// `src` must be readable for `len`, `dst` writable for every chunk begun.
     unsafe fn pack_row(self, src: *const f32, len: usize, dst: *mut u32, plane: usize);
 
-    /// Rounds two rows of `len` floats to bf16 and interleaves them into panels of `W` columns, `panel` apart; the last
-    /// panel is completed with zeros.
+    /// Rounds two rows of `len` floats to bf16 and interleaves them into panels; the last one is completed with zeros.
+    /// `panels` is the columns of a panel, and the words from one to the next.
     ///
     /// # Safety
-    /// `lo` and `hi` must be readable for `len`, `dst` writable for `W` at every panel begun.
-    unsafe fn pack_pair<const W: usize>(
+    /// `lo` and `hi` must be readable for `len`, `dst` writable for the columns of every panel begun.
+    unsafe fn pack_pair(
         self,
         lo: *const f32,
         hi: *const f32,
         len: usize,
         dst: *mut u32,
-        panel: usize,
+        panels: [usize; 2],
     );
 
     /// Packs the transpose of `cols <= NR` rows of `len` floats, `stride` apart, as one panel; missing columns and an odd
