@@ -150,8 +150,12 @@ pub(crate) enum IsaLimit {
     Scalar,
     /// AVX2 and FMA
     Avx2,
-    /// AVX-512 with BF16
+    /// AVX-512
     Avx512,
+    /// AVX-512 with BF16
+    Avx512Bf16,
+    /// AVX-512 with AMX tiles
+    Amx,
 }
 
 impl From<IsaLimit> for Isa {
@@ -159,7 +163,9 @@ impl From<IsaLimit> for Isa {
         match limit {
             IsaLimit::Scalar => Self::Scalar,
             IsaLimit::Avx2 => Self::Avx2,
-            IsaLimit::Avx512 => Self::Avx512Bf16,
+            IsaLimit::Avx512 => Self::Avx512,
+            IsaLimit::Avx512Bf16 => Self::Avx512Bf16,
+            IsaLimit::Amx => Self::Amx,
         }
     }
 }

@@ -9,7 +9,9 @@ pub enum Isa {
     Scalar,
     /// AVX2 and FMA.
     Avx2,
-    /// AVX-512 (F, BW, DQ, VL) with the BF16 dot products.
+    /// AVX-512 (F, BW, DQ, VL).
+    Avx512,
+    /// The same with the BF16 dot products.
     Avx512Bf16,
     /// The same with AMX tiles for the products of bf16 and int8 matrices.
     Amx,
@@ -17,7 +19,8 @@ pub enum Isa {
 
 impl Isa {
     /// Every instruction set, in rising order.
-    pub const ALL: [Self; 4] = [Self::Scalar, Self::Avx2, Self::Avx512Bf16, Self::Amx];
+    pub const ALL: [Self; 5] =
+        [Self::Scalar, Self::Avx2, Self::Avx512, Self::Avx512Bf16, Self::Amx];
 
     /// Whether this machine has it.
     #[must_use]
@@ -25,6 +28,7 @@ impl Isa {
         match self {
             Self::Scalar => true,
             Self::Avx2 => Avx2::detect().is_some(),
+            Self::Avx512 => Avx512::detect().is_some(),
             Self::Avx512Bf16 => Avx512Bf16::detect().is_some(),
             Self::Amx => Amx::detect().is_some(),
         }
@@ -38,12 +42,26 @@ pub fn limit(isa: Isa) {
     LIMIT.store(isa as u8, Ordering::Relaxed);
 }
 
-/// The highest instruction set that this machine has and [`limit`] allows.
+/// The instruction set to use: the highest that this machine has and [`limit`] allows. Without a limit, one that is slower
+/// here than a lower one is passed over.
 #[must_use]
 pub fn best() -> Isa {
     let limit = LIMIT.load(Ordering::Relaxed);
-    let allowed = |isa: &Isa| *isa as u8 <= limit && isa.is_available();
+    let is_slow = |isa: Isa| limit == u8::MAX && isa == Isa::Avx512Bf16 && has_slow_dots();
+    let allowed = |isa: &Isa| *isa as u8 <= limit && isa.is_available() && !is_slow(*isa);
     Isa::ALL.into_iter().rev().find(allowed).unwrap_or(Isa::Scalar)
+}
+
+/// Whether a BF16 dot product takes longer than the two multiply-adds that do as much. On Intel's processors one starts every
+/// second cycle, and two multiply-adds in each (measured on Emerald Rapids: docs/lab-log.md); on AMD's the dot products win.
+fn has_slow_dots() -> bool {
+    #[cfg(target_arch = "x86_64")]
+    {
+        let vendor = std::arch::x86_64::__cpuid(0);
+        [vendor.ebx, vendor.edx, vendor.ecx].map(u32::to_le_bytes).as_flattened() == b"GenuineIntel"
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    false
 }
 
 /// Proof that the processor has AVX2 and FMA.
@@ -62,11 +80,11 @@ impl Avx2 {
     }
 }
 
-/// Proof that the processor has AVX-512 F, BW, DQ, VL and BF16.
+/// Proof that the processor has AVX-512 F, BW, DQ and VL.
 #[derive(Clone, Copy, Debug)]
-pub struct Avx512Bf16(());
+pub struct Avx512(());
 
-impl Avx512Bf16 {
+impl Avx512 {
     /// The token, if the processor has the features.
     #[must_use]
     pub fn detect() -> Option<Self> {
@@ -75,11 +93,31 @@ impl Avx512Bf16 {
             && is_x86_feature_detected!("avx512bw")
             && is_x86_feature_detected!("avx512dq")
             && is_x86_feature_detected!("avx512vl")
-            && is_x86_feature_detected!("avx512bf16")
         {
             return Some(Self(()));
         }
         None
+    }
+}
+
+/// Proof that the processor has AVX-512 BF16 beside [`Avx512`].
+#[derive(Clone, Copy, Debug)]
+pub struct Avx512Bf16(Avx512);
+
+impl Avx512Bf16 {
+    /// The token, if the processor has the features.
+    #[must_use]
+    pub fn detect() -> Option<Self> {
+        #[cfg(target_arch = "x86_64")]
+        if is_x86_feature_detected!("avx512bf16") {
+            return Avx512::detect().map(Self);
+        }
+        None
+    }
+
+    /// The vector instructions that go with it.
+    pub(crate) fn vectors(self) -> Avx512 {
+        self.0
     }
 }
 
@@ -101,8 +139,8 @@ impl Amx {
         *GRANTED
     }
 
-    /// The vector instructions that go with it.
-    pub(crate) fn vectors(self) -> Avx512Bf16 {
+    /// The instructions that round to bf16 beside it.
+    pub(crate) fn rounding(self) -> Avx512Bf16 {
         self.0
     }
 }

@@ -334,7 +334,7 @@ lanes! {
 
 #[cfg(target_arch = "x86_64")]
 lanes! {
-    crate::isa::Avx512Bf16, "avx512f", __m512 x 16, 4,
+    crate::isa::Avx512, "avx512f", __m512 x 16, 4,
     [_mm512_set1_ps _mm512_loadu_ps _mm512_storeu_ps _mm512_add_ps _mm512_sub_ps _mm512_mul_ps
      _mm512_fmadd_ps _mm512_max_ps]
     [_mm512_castps_si512 _mm512_castsi512_ps _mm512_slli_epi32 _mm512_add_epi32

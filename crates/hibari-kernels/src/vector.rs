@@ -25,8 +25,10 @@ macro_rules! for_each_isa {
             }
             match isa {
                 #[cfg(target_arch = "x86_64")]
-                $crate::isa::Isa::Avx512Bf16 | $crate::isa::Isa::Amx => {
-                    $crate::isa::Avx512Bf16::detect().expect("chosen only where present");
+                $crate::isa::Isa::Avx512
+                | $crate::isa::Isa::Avx512Bf16
+                | $crate::isa::Isa::Amx => {
+                    $crate::isa::Avx512::detect().expect("chosen only where present");
                     // SAFETY: the token proves the features.
                     unsafe { avx512($($arg),*) }
                 }

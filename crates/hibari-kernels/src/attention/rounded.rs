@@ -5,8 +5,8 @@ use rayon::prelude::*;
 use super::Shape;
 use super::softmax::{Copy, Running};
 use crate::lanes::Lanes;
-use crate::matmul::tile::{CHUNK, Chunk, Init, NR, Rows, Simd};
-use crate::matmul::{panel_stride, plane_chunks, rows_from};
+use crate::matmul::tile::{CHUNK, Chunk, Init, MR_MAX, NR, Out, Rows, Simd};
+use crate::matmul::{panel_stride, plane_chunks, set_rows};
 use crate::memory::{Shared, with_scratch};
 
 /// Queries of a block: whole blocks of a product on every instruction set.
@@ -58,7 +58,7 @@ pub(super) unsafe fn attend<S: Simd>(
                 for (pair, first) in (0..keys).step_by(2).enumerate() {
                     let low = v.add(first * token);
                     let high = if first + 1 < keys { low.add(token) } else { zeros.as_ptr() };
-                    simd.pack_pair(low, high, width, values.add(pair * NR), [NR, panels[1]]);
+                    simd.pack_pair(low, high, width, values.add(pair * NR), panels[1]);
                 }
             }
             let packed = Packed {
@@ -95,7 +95,7 @@ unsafe fn attend_block<S: Simd>(
 ) {
     let (width, token) = (shape.d_head, shape.token());
     let plane = QUERIES * CHUNK;
-    let planes_len = |values: usize| (values / 2).div_ceil(CHUNK) * plane;
+    let planes_len = |values: usize| S::WIDE * (values / 2).div_ceil(CHUNK) * plane;
     let (queries_len, weights_len) = (planes_len(width), planes_len(KEYS));
     let floats = QUERIES * (PITCH + width + 2);
     with_scratch(queries_len + weights_len + floats, |queries| {
@@ -107,16 +107,19 @@ unsafe fn attend_block<S: Simd>(
         // SAFETY: the scratch holds every piece, each with the rows of whole blocks; the rest is the caller's promise.
         unsafe {
             for row in 0..rows {
-                simd.pack_row(q.add(row * token), width, queries.add(row * CHUNK), plane);
+                let to = queries.add(S::WIDE * row * CHUNK);
+                simd.pack_row(q.add(row * token), width, to, plane);
             }
+            let mut to: Out = [std::ptr::null_mut(); MR_MAX];
             let chunks: Vec<Chunk> = plane_chunks(width, plane, 0).collect();
             for first in (0..packed.n_keys).step_by(KEYS) {
                 let keys = (packed.n_keys - first).min(KEYS);
                 for col in (0..keys).step_by(NR) {
                     let b = packed.keys.get().add((first + col) / NR * packed.panels[0]);
                     for row in (0..rows).step_by(S::MR) {
-                        let to = rows_from(scores.add(row * PITCH + col), PITCH, rows - row);
-                        let a = queries.add(row * CHUNK);
+                        let first = scores.add(row * PITCH + col);
+                        set_rows::<S>(&mut to, first, PITCH, rows - row);
+                        let a = queries.add(S::WIDE * row * CHUNK);
                         simd.block::<Rows>(a, &chunks, b, &to, NR, Init::Zero);
                     }
                 }
@@ -133,7 +136,8 @@ unsafe fn attend_block<S: Simd>(
                     is_first: first == 0,
                 });
                 for row in 0..rows {
-                    simd.pack_row(scores.add(row * PITCH), keys, weights.add(row * CHUNK), plane);
+                    let to = weights.add(S::WIDE * row * CHUNK);
+                    simd.pack_row(scores.add(row * PITCH), keys, to, plane);
                 }
                 let chunks: Vec<Chunk> = plane_chunks(keys, plane, 0).collect();
                 let init = if first == 0 { Init::Zero } else { Init::Output };
@@ -141,8 +145,10 @@ unsafe fn attend_block<S: Simd>(
                     let b = packed.values.get().add(panel * packed.panels[1] + first / 2 * NR);
                     let cols = (width - col).min(NR);
                     for row in (0..rows).step_by(S::MR) {
-                        let to = rows_from(mixed.add(row * width + col), width, rows - row);
-                        simd.block::<Rows>(weights.add(row * CHUNK), &chunks, b, &to, cols, init);
+                        let first = mixed.add(row * width + col);
+                        set_rows::<S>(&mut to, first, width, rows - row);
+                        let a = weights.add(S::WIDE * row * CHUNK);
+                        simd.block::<Rows>(a, &chunks, b, &to, cols, init);
                     }
                 }
             }

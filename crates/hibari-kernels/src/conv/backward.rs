@@ -6,8 +6,8 @@
 use rayon::prelude::*;
 
 use super::Shape;
-use crate::matmul::tile::{Chunk, Columns, Init, NR, Simd};
-use crate::matmul::{panel_stride, rows_from};
+use crate::matmul::tile::{Chunk, Columns, Init, MR_MAX, NR, Out, Simd};
+use crate::matmul::{panel_stride, set_rows};
 use crate::memory::{Shared, with_scratch};
 
 /// Raster places contracted at once.
@@ -126,7 +126,7 @@ unsafe fn add_pass<S: Simd>(
     let dy_pairs: usize = pass.iter().map(|&segment| raster.pairs(segment)).sum();
     let dy_panel = panel_stride(NR, dy_pairs);
     let dweight = Shared::new(dweight);
-    with_scratch(2 * x_packing, |left| {
+    with_scratch(S::WIDE * 2 * x_packing, |left| {
         with_scratch(c_out.div_ceil(NR) * dy_panel, |right| {
             let mut p = 0;
             for (idx, &segment) in pass.iter().enumerate() {
@@ -145,15 +145,15 @@ unsafe fn add_pass<S: Simd>(
                     for pair in 0..x_pairs {
                         let at = |place| pixel(place, x, c_in, [pad_rows, pad_cols]);
                         let places = [at(2 * pair), at(2 * pair + 1), at(2 * pair + 2)];
-                        let to = left.add((idx * x_pairs + pair) * S::MR);
-                        simd.pack_pair(places[0], places[1], c_in, to, [S::MR, x_panel]);
-                        let to = to.add(x_packing);
-                        simd.pack_pair(places[1], places[2], c_in, to, [S::MR, x_panel]);
+                        let to = left.add(S::WIDE * (idx * x_pairs + pair) * S::MR);
+                        simd.pack_left_pair(places[0], places[1], c_in, to, x_panel);
+                        let to = to.add(S::WIDE * x_packing);
+                        simd.pack_left_pair(places[1], places[2], c_in, to, x_panel);
                     }
                     for pair in 0..raster.pairs(segment) {
                         let at = |place| pixel(place, dy, c_out, [0, 0]);
                         let (lo, hi) = (at(2 * pair), at(2 * pair + 1));
-                        simd.pack_pair(lo, hi, c_out, right.add(p * NR), [NR, dy_panel]);
+                        simd.pack_pair(lo, hi, c_out, right.add(p * NR), dy_panel);
                         p += 1;
                     }
                     let pixels = segment.rows * width;
@@ -179,6 +179,7 @@ unsafe fn add_pass<S: Simd>(
                     pass.iter().enumerate().map(chunk).collect()
                 })
                 .collect();
+            let mut rows: Out = [std::ptr::null_mut(); MR_MAX];
             for panel in 0..c_out.div_ceil(NR) {
                 let col = panel * NR;
                 for r0 in (0..c_in).step_by(S::MR) {
@@ -187,10 +188,10 @@ unsafe fn add_pass<S: Simd>(
                         // the caller's promise.
                         unsafe {
                             let out = dweight.get().add((tap * c_in + r0) * c_out + col);
-                            let out = rows_from(out, c_out, c_in - r0);
-                            let a = left.add(r0 / S::MR * x_panel);
+                            set_rows::<S>(&mut rows, out, c_out, c_in - r0);
+                            let a = left.add(S::WIDE * (r0 / S::MR) * x_panel);
                             let b = right.add(panel * dy_panel);
-                            simd.block::<Columns>(a, chunks, b, &out, (c_out - col).min(NR), init);
+                            simd.block::<Columns>(a, chunks, b, &rows, (c_out - col).min(NR), init);
                         }
                     }
                 }

@@ -42,13 +42,13 @@ pub(super) unsafe fn convolve<S: Simd>(
     (0..images * strips).into_par_iter().for_each(|task| {
         let (image, row0) = (task / strips, task % strips * rows_max);
         let rows = (height - row0).min(rows_max);
-        with_scratch(planes * plane, |strip| {
+        with_scratch(S::WIDE * planes * plane, |strip| {
             let clear = |from: usize, to: usize| {
                 for idx in 0..planes {
                     // SAFETY: both places are on the raster of the strip.
                     unsafe {
-                        let start = strip.add(idx * plane + from * CHUNK);
-                        start.write_bytes(0, (to - from) * CHUNK);
+                        let start = strip.add(S::WIDE * (idx * plane + from * CHUNK));
+                        start.write_bytes(0, S::WIDE * (to - from) * CHUNK);
                     }
                 }
             };
@@ -64,7 +64,8 @@ pub(super) unsafe fn convolve<S: Simd>(
                     // SAFETY: the pixel is inside the image, its place inside the strip.
                     unsafe {
                         let pixel = x.get().add(((image * height + from) * width + col) * c_in);
-                        simd.pack_row(pixel, c_in, strip.add((place + col) * CHUNK), plane);
+                        let to = strip.add(S::WIDE * (place + col) * CHUNK);
+                        simd.pack_row(pixel, c_in, to, plane);
                     }
                 }
                 clear(place + width, place + pitch);
@@ -79,18 +80,20 @@ pub(super) unsafe fn convolve<S: Simd>(
                     let b = packed.get().add(panel * kh * kw * pairs * NR);
                     let init = bias.map_or(Init::Zero, |bias| Init::Bias(bias.as_ptr().add(col)));
                     let (mut row, mut column) = (0, 0);
+                    let mut to: Out = [std::ptr::null_mut(); MR_MAX];
                     for e in (0..rows * pitch).step_by(S::MR) {
-                        let mut to: Out = [std::ptr::null_mut(); MR_MAX];
                         for to in to.iter_mut().take(S::MR) {
-                            if row < rows && column < width {
-                                *to = out.add((row * width + column) * c_out + col);
-                            }
+                            *to = if row < rows && column < width {
+                                out.add((row * width + column) * c_out + col)
+                            } else {
+                                std::ptr::null_mut()
+                            };
                             column += 1;
                             if column == pitch {
                                 (row, column) = (row + 1, 0);
                             }
                         }
-                        let a = strip.add(e * CHUNK);
+                        let a = strip.add(S::WIDE * e * CHUNK);
                         simd.block::<Rows>(a, &chunks, b, &to, (c_out - col).min(NR), init);
                     }
                 }

@@ -5,16 +5,16 @@
 #[cfg(test)]
 mod software;
 
+use std::arch::asm;
 use std::arch::x86_64::{
     _mm512_add_ps, _mm512_loadu_ps, _mm512_loadu_si512, _mm512_mask_storeu_ps,
     _mm512_maskz_loadu_epi32, _mm512_maskz_loadu_ps, _mm512_setzero_ps, _mm512_setzero_si512,
     _mm512_storeu_si512,
 };
-use std::arch::asm;
 
-use super::avx512::{LANES, mask, transpose};
+use super::avx512::{self, LANES, mask, transpose};
 use super::tile::{Chunk, Init, Layout, MR_MAX, NR, Out, Simd};
-use crate::isa::{Amx, Avx512Bf16};
+use crate::isa::{Amx, Avx512};
 
 /// Rows of a block: two tiles.
 const MR: usize = 32;
@@ -182,10 +182,8 @@ unsafe fn block<T: Tiles, L: Layout>(
     cols: usize,
     init: Init,
 ) {
-    let halves = Halves {
-        low_rows: out[TILE..].iter().any(|to| !to.is_null()),
-        right_columns: cols > TILE,
-    };
+    let halves =
+        Halves { low_rows: out[TILE..].iter().any(|to| !to.is_null()), right_columns: cols > TILE };
     let [row, pair] = L::strides(MR);
     let mut left = Lines([0; MR * TILE]);
     let mut b = b;
@@ -256,10 +254,11 @@ unsafe fn block<T: Tiles, L: Layout>(
 // SAFETY (all methods): `self` proves the features; the rest is the caller's promise.
 impl Simd for Amx {
     const MR: usize = MR;
-    type Vectors = Avx512Bf16;
+    const WIDE: usize = 1;
+    type Vectors = Avx512;
 
-    fn vectors(self) -> Avx512Bf16 {
-        Self::vectors(self)
+    fn vectors(self) -> Avx512 {
+        self.rounding().vectors()
     }
 
     unsafe fn block<L: Layout>(
@@ -284,7 +283,7 @@ impl Simd for Amx {
 
     unsafe fn pack_row(self, src: *const f32, len: usize, dst: *mut u32, plane: usize) {
         // SAFETY: as above.
-        unsafe { self.vectors().pack_row(src, len, dst, plane) }
+        unsafe { self.rounding().pack_row(src, len, dst, plane) }
     }
 
     unsafe fn pack_pair(
@@ -293,10 +292,22 @@ impl Simd for Amx {
         hi: *const f32,
         len: usize,
         dst: *mut u32,
-        panels: [usize; 2],
+        panel: usize,
     ) {
         // SAFETY: as above.
-        unsafe { self.vectors().pack_pair(lo, hi, len, dst, panels) }
+        unsafe { self.rounding().pack_pair(lo, hi, len, dst, panel) }
+    }
+
+    unsafe fn pack_left_pair(
+        self,
+        lo: *const f32,
+        hi: *const f32,
+        len: usize,
+        dst: *mut u32,
+        panel: usize,
+    ) {
+        // SAFETY: as above.
+        unsafe { avx512::pack_pair(lo, hi, len, dst, [MR, panel]) }
     }
 
     unsafe fn pack_transposed(
@@ -308,7 +319,7 @@ impl Simd for Amx {
         dst: *mut u32,
     ) {
         // SAFETY: as above.
-        unsafe { self.vectors().pack_transposed(src, stride, len, cols, dst) }
+        unsafe { self.rounding().pack_transposed(src, stride, len, cols, dst) }
     }
 
     unsafe fn add_rows(
@@ -320,6 +331,6 @@ impl Simd for Amx {
         sums: &mut [f32; NR],
     ) {
         // SAFETY: as above.
-        unsafe { self.vectors().add_rows(src, stride, rows, cols, sums) }
+        unsafe { self.rounding().add_rows(src, stride, rows, cols, sums) }
     }
 }

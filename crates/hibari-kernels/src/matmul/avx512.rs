@@ -11,7 +11,7 @@ use std::mem::transmute;
 
 use super::scalar;
 use super::tile::{CHUNK, Chunk, Init, Layout, NR, Out, Simd};
-use crate::isa::Avx512Bf16;
+use crate::isa::{Avx512, Avx512Bf16};
 
 /// Rows of a block: two registers of sums each.
 const MR: usize = 12;
@@ -132,7 +132,7 @@ unsafe fn pack_row(src: *const f32, len: usize, dst: *mut u32, plane: usize) {
 }
 
 #[target_feature(enable = "avx512f,avx512bw,avx512bf16")]
-unsafe fn pack_pair(
+pub(super) unsafe fn pack_pair(
     lo: *const f32,
     hi: *const f32,
     len: usize,
@@ -223,10 +223,11 @@ unsafe fn add_rows(src: *const f32, stride: usize, rows: usize, cols: usize, sum
 // SAFETY (all methods): `self` proves the features; the rest is the caller's promise.
 impl Simd for Avx512Bf16 {
     const MR: usize = MR;
-    type Vectors = Self;
+    const WIDE: usize = 1;
+    type Vectors = Avx512;
 
-    fn vectors(self) -> Self {
-        self
+    fn vectors(self) -> Avx512 {
+        Self::vectors(self)
     }
 
     unsafe fn block<L: Layout>(
@@ -253,10 +254,22 @@ impl Simd for Avx512Bf16 {
         hi: *const f32,
         len: usize,
         dst: *mut u32,
-        panels: [usize; 2],
+        panel: usize,
     ) {
         // SAFETY: as above.
-        unsafe { pack_pair(lo, hi, len, dst, panels) }
+        unsafe { pack_pair(lo, hi, len, dst, [NR, panel]) }
+    }
+
+    unsafe fn pack_left_pair(
+        self,
+        lo: *const f32,
+        hi: *const f32,
+        len: usize,
+        dst: *mut u32,
+        panel: usize,
+    ) {
+        // SAFETY: as above.
+        unsafe { pack_pair(lo, hi, len, dst, [MR, panel]) }
     }
 
     unsafe fn pack_transposed(

@@ -1,14 +1,15 @@
 //! Matrix products of a dense layer: bf16 operands, f32 sums, f32 in and out; forward and both gradients.
 //!
-//! Operands are rounded to bf16 (to nearest even) while they are packed; subnormal values may count as zero. Blocks of the
+//! Operands are rounded to bf16 (to nearest even) while they are packed, but the left one on instruction sets that multiply
+//! in f32; subnormal values may count as zero. Blocks of the
 //! result are independent, and every sum runs in one fixed order, so results do not depend on the thread count.
 
 #[cfg(target_arch = "x86_64")]
 mod amx;
 #[cfg(target_arch = "x86_64")]
-mod avx2;
-#[cfg(target_arch = "x86_64")]
 mod avx512;
+#[cfg(target_arch = "x86_64")]
+mod fma;
 mod packed;
 mod scalar;
 #[cfg(test)]
@@ -18,7 +19,7 @@ pub(crate) mod tile;
 use rayon::prelude::*;
 
 pub use self::packed::PackedWeight;
-use self::tile::{CHUNK, Chunk, Columns, Init, NR, Out, Rows, Simd};
+use self::tile::{CHUNK, Chunk, Columns, Init, MR_MAX, NR, Out, Rows, Simd};
 use crate::isa::{self, Isa};
 use crate::memory::{Shared, filled, with_scratch};
 
@@ -41,8 +42,8 @@ macro_rules! dispatch {
     ($isa:expr, $simd:ident => $body:expr) => {
         match $isa {
             #[cfg(target_arch = "x86_64")]
-            $crate::isa::Isa::Avx512Bf16 | $crate::isa::Isa::Amx => {
-                let $simd = $crate::isa::Avx512Bf16::detect().expect("chosen only where present");
+            $crate::isa::Isa::Avx512 | $crate::isa::Isa::Avx512Bf16 | $crate::isa::Isa::Amx => {
+                let $simd = $crate::isa::Avx512::detect().expect("chosen only where present");
                 $body
             }
             #[cfg(target_arch = "x86_64")]
@@ -62,6 +63,11 @@ macro_rules! dispatch {
 macro_rules! dispatch_product {
     ($isa:expr, $simd:ident => $body:expr) => {
         match $isa {
+            #[cfg(target_arch = "x86_64")]
+            $crate::isa::Isa::Avx512Bf16 => {
+                let $simd = $crate::isa::Avx512Bf16::detect().expect("chosen only where present");
+                $body
+            }
             #[cfg(target_arch = "x86_64")]
             $crate::isa::Isa::Amx => {
                 let $simd = $crate::isa::Amx::detect().expect("chosen only where present");
@@ -202,7 +208,7 @@ pub(crate) unsafe fn pack_weight<S: Simd>(
                 for p in 0..pairs {
                     let row = |i: usize| weight.as_ptr().add((tap * k + i) * n + panel * NR);
                     let hi = if 2 * p + 1 < k { row(2 * p + 1) } else { zeros.as_ptr() };
-                    simd.pack_pair(row(2 * p), hi, cols, to, [NR, NR]);
+                    simd.pack_pair(row(2 * p), hi, cols, to, NR);
                     to = to.add(NR);
                 }
             }
@@ -273,24 +279,27 @@ unsafe fn rows_times<S: Simd>(
     (0..m.div_ceil(rows_max)).into_par_iter().for_each(|task| {
         let first = task * rows_max;
         let rows = (m - first).min(rows_max);
-        with_scratch(chunks.len() * plane, |left| {
+        with_scratch(S::WIDE * chunks.len() * plane, |left| {
             // SAFETY: the scratch has room for `rows_max` rows in planes; each task writes its own rows of `y`.
             unsafe {
                 for r in 0..rows {
                     let row = x.get().add((first + r) * k);
-                    simd.pack_row(row, k, left.add(r * CHUNK), plane);
+                    simd.pack_row(row, k, left.add(S::WIDE * r * CHUNK), plane);
                 }
                 for chunk in &chunks {
                     let end = rows.next_multiple_of(S::MR);
-                    left.add(chunk.offset + rows * CHUNK).write_bytes(0, (end - rows) * CHUNK);
+                    let first = left.add(S::WIDE * (chunk.offset + rows * CHUNK));
+                    first.write_bytes(0, S::WIDE * (end - rows) * CHUNK);
                 }
+                let mut out: Out = [std::ptr::null_mut(); MR_MAX];
                 for panel in 0..n.div_ceil(NR) {
                     let col = panel * NR;
                     let b = packed.get().add(panel * pairs * NR);
                     let init = bias.map_or(Init::Zero, |bias| Init::Bias(bias.as_ptr().add(col)));
                     for r0 in (0..rows).step_by(S::MR) {
-                        let out = rows_from(y.get().add((first + r0) * n + col), n, rows - r0);
-                        let a = left.add(r0 * CHUNK);
+                        let to = y.get().add((first + r0) * n + col);
+                        set_rows::<S>(&mut out, to, n, rows - r0);
+                        let a = left.add(S::WIDE * r0 * CHUNK);
                         simd.block::<Rows>(a, &chunks, b, &out, (n - col).min(NR), init);
                     }
                 }
@@ -299,15 +308,21 @@ unsafe fn rows_times<S: Simd>(
     });
 }
 
-/// Pointers to up to [`MR_MAX`](tile::MR_MAX) rows, `stride` apart, null from `count` on.
+/// Sets pointers to the rows of a block, `stride` apart, null from `count` on.
 ///
 /// # Safety
 /// The rows must lie in one allocation.
-pub(crate) unsafe fn rows_from(first: *mut f32, stride: usize, count: usize) -> Out {
-    std::array::from_fn(|r| {
+#[inline(always)]
+pub(crate) unsafe fn set_rows<S: Simd>(
+    out: &mut Out,
+    first: *mut f32,
+    stride: usize,
+    count: usize,
+) {
+    for (r, row) in out.iter_mut().enumerate().take(S::MR) {
         // SAFETY: the first `count` rows exist by the caller's promise.
-        if r < count { unsafe { first.add(r * stride) } } else { std::ptr::null_mut() }
-    })
+        *row = if r < count { unsafe { first.add(r * stride) } } else { std::ptr::null_mut() };
+    }
 }
 
 /// [`linear_dw`] on one instruction set.
@@ -408,7 +423,7 @@ unsafe fn part_of_columns<S: Simd>(
     let panels_max = panels.div_ceil(DW_TASKS.div_ceil(blocks)).max(2);
     let parts = panels.div_ceil(panels_max);
     let pairs_max = depth_max.div_ceil(2);
-    let left_len = k.div_ceil(S::MR) * panel_stride(S::MR, pairs_max);
+    let left_len = S::WIDE * k.div_ceil(S::MR) * panel_stride(S::MR, pairs_max);
     let right_len = panels * panel_stride(NR, pairs_max);
     with_scratch(left_len + right_len, |scratch| {
         let left = Shared::new(scratch);
@@ -425,10 +440,14 @@ unsafe fn part_of_columns<S: Simd>(
                     let dy = &dy[(first + start) * n..][..rows * n];
                     // SAFETY: each task writes the pairs of its own rows into both operands.
                     unsafe {
-                        let to = left.get().add(start / 2 * S::MR);
-                        pack_rows_pairwise(simd, x, k, to, [S::MR, left_panel]);
-                        let to = right.get().add(start / 2 * NR);
-                        pack_rows_pairwise(simd, dy, n, to, [NR, right_panel]);
+                        for_each_pair(x, k, |pair, lo, hi| {
+                            let to = left.get().add(S::WIDE * (start / 2 + pair) * S::MR);
+                            simd.pack_left_pair(lo, hi, k, to, left_panel);
+                        });
+                        for_each_pair(dy, n, |pair, lo, hi| {
+                            let to = right.get().add((start / 2 + pair) * NR);
+                            simd.pack_pair(lo, hi, n, to, right_panel);
+                        });
                         add_columns(simd, dy, n, sums);
                     }
                 },
@@ -444,6 +463,7 @@ unsafe fn part_of_columns<S: Simd>(
                 let k0 = task / parts * DW_ROWS;
                 let k1 = (k0 + DW_ROWS).min(k);
                 let start = task % parts * panels_max;
+                let mut out: Out = [std::ptr::null_mut(); MR_MAX];
                 for panel in start..(start + panels_max).min(panels) {
                     let col = panel * NR;
                     let cols = (n - col).min(NR);
@@ -451,9 +471,9 @@ unsafe fn part_of_columns<S: Simd>(
                         // SAFETY: both operands hold `pairs` pairs of every panel; each task writes its own part of the
                         // result.
                         unsafe {
-                            let a = left.get().add(r0 / S::MR * left_panel);
+                            let a = left.get().add(S::WIDE * (r0 / S::MR) * left_panel);
                             let b = right.get().add(panel * right_panel);
-                            let out = rows_from(dweight.get().add(r0 * n + col), n, k1 - r0);
+                            set_rows::<S>(&mut out, dweight.get().add(r0 * n + col), n, k1 - r0);
                             simd.block::<Columns>(a, &chunks, b, &out, cols, init);
                         }
                     }
@@ -463,22 +483,12 @@ unsafe fn part_of_columns<S: Simd>(
     });
 }
 
-/// Packs pairs of rows of `len` values into panels of `width` columns, `panel` words apart; an odd last row pairs with zeros.
-///
-/// # Safety
-/// `to` must be writable for every pair in every panel.
-unsafe fn pack_rows_pairwise<S: Simd>(
-    simd: S,
-    rows: &[f32],
-    len: usize,
-    to: *mut u32,
-    [width, panel]: [usize; 2],
-) {
+/// Calls `f` with the index of each pair of rows of `len` values and pointers to both; an odd last row pairs with zeros.
+fn for_each_pair(rows: &[f32], len: usize, f: impl Fn(usize, *const f32, *const f32)) {
     let zeros = if (rows.len() / len) % 2 == 1 { vec![0.0; len] } else { Vec::new() };
-    for (p, pair) in rows.chunks(2 * len).enumerate() {
+    for (idx, pair) in rows.chunks(2 * len).enumerate() {
         let hi = if pair.len() > len { &pair[len..] } else { &zeros };
-        // SAFETY: both rows have `len` values; the rest is the caller's promise.
-        unsafe { simd.pack_pair(pair.as_ptr(), hi.as_ptr(), len, to.add(p * width), [width, panel]) };
+        f(idx, pair.as_ptr(), hi.as_ptr());
     }
 }
 

@@ -1,18 +1,26 @@
 //! Portable steps of the bf16 matrix product. The loops over columns vectorise; this is also the oracle's arithmetic.
 
-use half::bf16;
-
 use super::tile::{CHUNK, Chunk, Init, Layout, NR, Out, Simd};
 
-/// Rows of a block of portable code, and of AVX2.
+/// Rows of a block.
 pub(super) const MR: usize = 12;
 
 /// Portable code.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Scalar;
 
+/// Rounds to bf16, to nearest even, in steps that vectorise; a NaN stays one.
+#[inline(always)]
+fn rounded(value: f32) -> u32 {
+    let bits = value.to_bits();
+    let nearest = bits.wrapping_add(0x7fff + (bits >> 16 & 1)) >> 16;
+    let is_nan = bits & 0x7fff_ffff > 0x7f80_0000;
+    if is_nan { bits >> 16 | 0x40 } else { nearest }
+}
+
+#[inline(always)]
 fn pair(lo: f32, hi: f32) -> u32 {
-    u32::from(bf16::from_f32(lo).to_bits()) | (u32::from(bf16::from_f32(hi).to_bits()) << 16)
+    rounded(lo) | rounded(hi) << 16
 }
 
 fn low(pair: u32) -> f32 {
@@ -58,6 +66,7 @@ pub(super) unsafe fn finish(sums: &[[f32; NR]; MR], out: &Out, cols: usize) {
 
 impl Simd for Scalar {
     const MR: usize = MR;
+    const WIDE: usize = 1;
     type Vectors = Self;
 
     fn vectors(self) -> Self {
@@ -111,15 +120,27 @@ impl Simd for Scalar {
         hi: *const f32,
         len: usize,
         dst: *mut u32,
-        [width, panel]: [usize; 2],
+        panel: usize,
+    ) {
+        // SAFETY: as the caller promises.
+        unsafe { pack_pair(lo, hi, len, dst, panel) }
+    }
+
+    unsafe fn pack_left_pair(
+        self,
+        lo: *const f32,
+        hi: *const f32,
+        len: usize,
+        dst: *mut u32,
+        panel: usize,
     ) {
         // SAFETY: readable for `len` by the caller's promise.
         let (lo, hi) =
             unsafe { (std::slice::from_raw_parts(lo, len), std::slice::from_raw_parts(hi, len)) };
-        for c in 0..len.next_multiple_of(width) {
+        for c in 0..len.next_multiple_of(MR) {
             let packed = if c < len { pair(lo[c], hi[c]) } else { 0 };
             // SAFETY: every panel begun is writable by the caller's promise.
-            unsafe { *dst.add(c / width * panel + c % width) = packed };
+            unsafe { *dst.add(c / MR * panel + c % MR) = packed };
         }
     }
 
@@ -131,16 +152,8 @@ impl Simd for Scalar {
         cols: usize,
         dst: *mut u32,
     ) {
-        for c in 0..NR {
-            for p in 0..len.div_ceil(2) {
-                // SAFETY: rows below `cols` are readable for `len`, the panel writable, by the caller's promise.
-                unsafe {
-                    let value =
-                        |k: usize| if c < cols && k < len { *src.add(c * stride + k) } else { 0.0 };
-                    *dst.add(p * NR + c) = pair(value(2 * p), value(2 * p + 1));
-                }
-            }
-        }
+        // SAFETY: as the caller promises.
+        unsafe { pack_transposed(src, stride, len, cols, dst) }
     }
 
     unsafe fn add_rows(
@@ -178,6 +191,56 @@ pub(super) unsafe fn add_rows(
         } else {
             for (sum, value) in sums.iter_mut().zip(row) {
                 *sum += value;
+            }
+        }
+    }
+}
+
+/// [`Simd::pack_pair`], to be compiled for each instruction set.
+///
+/// # Safety
+/// As for [`Simd::pack_pair`].
+#[inline(always)]
+pub(super) unsafe fn pack_pair(
+    lo: *const f32,
+    hi: *const f32,
+    len: usize,
+    dst: *mut u32,
+    panel: usize,
+) {
+    // SAFETY: readable for `len` by the caller's promise.
+    let (lo, hi) =
+        unsafe { (std::slice::from_raw_parts(lo, len), std::slice::from_raw_parts(hi, len)) };
+    let panels = lo.chunks(NR).zip(hi.chunks(NR)).enumerate();
+    for (idx, (lo, hi)) in panels {
+        // SAFETY: every panel begun is writable by the caller's promise.
+        let to = unsafe { &mut *dst.add(idx * panel).cast::<[u32; NR]>() };
+        for ((to, &lo), &hi) in to.iter_mut().zip(lo).zip(hi) {
+            *to = pair(lo, hi);
+        }
+        to[lo.len()..].fill(0);
+    }
+}
+
+/// [`Simd::pack_transposed`], to be compiled for each instruction set.
+///
+/// # Safety
+/// As for [`Simd::pack_transposed`].
+#[inline(always)]
+pub(super) unsafe fn pack_transposed(
+    src: *const f32,
+    stride: usize,
+    len: usize,
+    cols: usize,
+    dst: *mut u32,
+) {
+    for c in 0..NR {
+        for p in 0..len.div_ceil(2) {
+            // SAFETY: rows below `cols` are readable for `len`, the panel writable, by the caller's promise.
+            unsafe {
+                let value =
+                    |k: usize| if c < cols && k < len { *src.add(c * stride + k) } else { 0.0 };
+                *dst.add(p * NR + c) = pair(value(2 * p), value(2 * p + 1));
             }
         }
     }

@@ -1,6 +1,7 @@
 //! The inner steps of a bf16 matrix product, per instruction set: packing, and one block of the result.
 //!
-//! Packed data are `u32` pairs: two bf16 values that are neighbours along the contracted axis, the first in the low half.
+//! Packed data are `u32` pairs: two bf16 values that are neighbours along the contracted axis, the first in the low half. An
+//! instruction set may keep the left operand in f32 instead; its pairs then take two words, and places in it count pairs.
 //! The left operand of a block is read through [`Chunk`]s, in one of two layouts: `Rows` (each row has 32 consecutive pairs,
 //! rows follow each other) or `Columns` (each pair has the rows of the block side by side). The right operand is a panel: for
 //! each pair 32 columns side by side.
@@ -66,6 +67,9 @@ pub(crate) trait Simd: Copy + Send + Sync {
     /// Rows of a block, at most [`MR_MAX`].
     const MR: usize;
 
+    /// Words that a pair of the left operand takes: one, or two where it stays in f32.
+    const WIDE: usize;
+
     /// The vector instructions that go with it.
     type Vectors: Lanes;
 
@@ -87,25 +91,38 @@ pub(crate) trait Simd: Copy + Send + Sync {
         init: Init,
     );
 
-    /// Rounds a row of `len` floats to bf16 and writes its pairs in chunks of [`CHUNK`], `plane` apart; an odd tail is
+    /// Writes a row of `len` floats of a left operand as chunks of [`CHUNK`] pairs, `plane` pairs apart; an odd tail is
     /// completed with zero.
     ///
     /// # Safety
     /// `src` must be readable for `len`, `dst` writable for every chunk begun.
     unsafe fn pack_row(self, src: *const f32, len: usize, dst: *mut u32, plane: usize);
 
-    /// Rounds two rows of `len` floats to bf16 and interleaves them into panels; the last one is completed with zeros.
-    /// `panels` is the columns of a panel, and the words from one to the next.
+    /// Rounds two rows of `len` floats of a right operand to bf16 and interleaves them into panels of [`NR`] columns,
+    /// `panel` words apart; the last one is completed with zeros.
     ///
     /// # Safety
-    /// `lo` and `hi` must be readable for `len`, `dst` writable for the columns of every panel begun.
+    /// `lo` and `hi` must be readable for `len`, `dst` writable for [`NR`] at every panel begun.
     unsafe fn pack_pair(
         self,
         lo: *const f32,
         hi: *const f32,
         len: usize,
         dst: *mut u32,
-        panels: [usize; 2],
+        panel: usize,
+    );
+
+    /// The same for a left operand in the `Columns` layout: panels of [`Self::MR`] rows of it, `panel` pairs apart.
+    ///
+    /// # Safety
+    /// `lo` and `hi` must be readable for `len`, `dst` writable for [`Self::MR`] pairs at every panel begun.
+    unsafe fn pack_left_pair(
+        self,
+        lo: *const f32,
+        hi: *const f32,
+        len: usize,
+        dst: *mut u32,
+        panel: usize,
     );
 
     /// Packs the transpose of `cols <= NR` rows of `len` floats, `stride` apart, as one panel; missing columns and an odd
