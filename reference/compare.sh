@@ -1,11 +1,13 @@
 #!/usr/bin/env bash
 # Measures hibari beside PyTorch, in turn, on the same pieces of work: compare.sh HIBARI [WORK ...]
 # Prints one JSON line a piece: medians of RUNS (5), their ratio (above 1: hibari is faster), and peak memory. Makes its
-# own virtual environment in reference/.venv-bench. Only meaningful on a machine that does nothing else.
+# own virtual environment in reference/.venv-bench, unless PYTHON names an interpreter that has torch. Only meaningful on a
+# machine that does nothing else.
 set -euo pipefail
 hibari=$(realpath "$1"); shift
 here=$(dirname "$(realpath "$0")"); venv=$here/.venv-bench; runs=${RUNS:-5}
-if [ ! -x "$venv/bin/python" ]; then
+python=${PYTHON:-$venv/bin/python}
+if [ -z "${PYTHON:-}" ] && [ ! -x "$python" ]; then
   python3 -m venv "$venv"
   "$venv/bin/pip" install --quiet --requirement "$here/requirements-bench.txt" >&2
 fi
@@ -15,7 +17,7 @@ works=("$@")
   attention-8x480x6x64 lark-s-step lark-ae-decode)
 for work in "${works[@]}"; do
   ours=$("$hibari" bench --work "$work" --runs "$runs" --threads "$threads" --json)
-  theirs=$(OMP_NUM_THREADS=$threads "$venv/bin/python" "$here/bench_torch.py" "$work" "$runs")
+  theirs=$(OMP_NUM_THREADS=$threads "$python" "$here/bench_torch.py" "$work" "$runs")
   python3 - "$ours" "$theirs" <<'PYTHON'
 import json, sys
 
