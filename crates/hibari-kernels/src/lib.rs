@@ -11,6 +11,7 @@
 pub mod activation;
 pub mod attention;
 pub mod conv;
+pub mod int8;
 pub mod isa;
 mod lanes;
 pub mod matmul;
@@ -22,4 +23,6 @@ pub mod rope;
 #[cfg(test)]
 mod testing;
 pub mod threads;
+#[cfg(target_arch = "x86_64")]
+mod tiles;
 mod vector;

@@ -10,7 +10,7 @@ use std::arch::x86_64::{
 use std::mem::transmute;
 
 use super::scalar;
-use super::tile::{CHUNK, Chunk, Init, Layout, NR, Out, Simd};
+use super::tile::{CHUNK, Chunk, Columns, Init, Layout, NR, Out, Simd};
 use crate::isa::{Avx512, Avx512Bf16};
 
 /// Rows of a block: two registers of sums each.
@@ -224,6 +224,7 @@ unsafe fn add_rows(src: *const f32, stride: usize, rows: usize, cols: usize, sum
 impl Simd for Avx512Bf16 {
     const MR: usize = MR;
     const WIDE: usize = 1;
+    type Turned = Columns;
     type Vectors = Avx512;
 
     fn vectors(self) -> Avx512 {

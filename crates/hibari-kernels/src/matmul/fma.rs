@@ -6,7 +6,7 @@
 use std::ptr;
 
 use super::scalar;
-use super::tile::{CHUNK, Chunk, Init, Layout, NR, Out, Simd};
+use super::tile::{CHUNK, Chunk, Columns, Init, Layout, NR, Out, Simd};
 use crate::isa::{Avx2, Avx512};
 
 /// Rows of a block.
@@ -176,6 +176,7 @@ macro_rules! products {
             impl Simd for $token {
                 const MR: usize = MR;
                 const WIDE: usize = WIDE;
+                type Turned = Columns;
                 type Vectors = Self;
 
                 fn vectors(self) -> Self {

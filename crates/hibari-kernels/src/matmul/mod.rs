@@ -19,7 +19,7 @@ pub(crate) mod tile;
 use rayon::prelude::*;
 
 pub use self::packed::PackedWeight;
-use self::tile::{CHUNK, Chunk, Columns, Init, MR_MAX, NR, Out, Rows, Simd};
+use self::tile::{CHUNK, Chunk, Init, MR_MAX, NR, Out, Rows, Simd};
 use crate::isa::{self, Isa};
 use crate::memory::{Shared, filled, with_scratch};
 
@@ -30,8 +30,8 @@ const DEPTH_WORDS: usize = 1024 * 1024;
 /// Parts of the rows of a weight gradient with sums of their own, and how many rows are worth one.
 const PARTS: usize = 4;
 const PART_ROWS: usize = 512;
-/// Rows a task packs for a weight gradient; even, so that pairs stay within a task.
-const PACK_ROWS: usize = 64;
+/// Rows a task packs for a weight gradient: a chunk of pairs.
+const PACK_ROWS: usize = 2 * CHUNK;
 /// Rows of a weight gradient one task computes: whole blocks on every instruction set.
 const DW_ROWS: usize = 96;
 /// Tasks of a weight gradient to aim for.
@@ -423,7 +423,8 @@ unsafe fn part_of_columns<S: Simd>(
     let panels_max = panels.div_ceil(DW_TASKS.div_ceil(blocks)).max(2);
     let parts = panels.div_ceil(panels_max);
     let pairs_max = depth_max.div_ceil(2);
-    let left_len = S::WIDE * k.div_ceil(S::MR) * panel_stride(S::MR, pairs_max);
+    let left_pairs = |pairs: usize| panel_stride(S::MR, pairs.next_multiple_of(CHUNK));
+    let left_len = S::WIDE * k.div_ceil(S::MR) * left_pairs(pairs_max);
     let right_len = panels * panel_stride(NR, pairs_max);
     with_scratch(left_len + right_len, |scratch| {
         let left = Shared::new(scratch);
@@ -431,7 +432,7 @@ unsafe fn part_of_columns<S: Simd>(
         for first in (0..m).step_by(depth_max) {
             let depth = (m - first).min(depth_max);
             let pairs = depth.div_ceil(2);
-            let (left_panel, right_panel) = (panel_stride(S::MR, pairs), panel_stride(NR, pairs));
+            let (left_panel, right_panel) = (left_pairs(pairs), panel_stride(NR, pairs));
             sums.par_chunks_mut(n).take(depth.div_ceil(PACK_ROWS)).enumerate().for_each(
                 |(idx, sums)| {
                     let start = idx * PACK_ROWS;
@@ -444,6 +445,10 @@ unsafe fn part_of_columns<S: Simd>(
                             let to = left.get().add(S::WIDE * (start / 2 + pair) * S::MR);
                             simd.pack_left_pair(lo, hi, k, to, left_panel);
                         });
+                        for panel in 0..k.div_ceil(S::MR) {
+                            let at = panel * left_panel + start / 2 * S::MR;
+                            simd.turn(left.get().add(S::WIDE * at));
+                        }
                         for_each_pair(dy, n, |pair, lo, hi| {
                             let to = right.get().add((start / 2 + pair) * NR);
                             simd.pack_pair(lo, hi, n, to, right_panel);
@@ -457,7 +462,7 @@ unsafe fn part_of_columns<S: Simd>(
                     *total += sum;
                 }
             }
-            let chunks = [Chunk { offset: 0, pairs }];
+            let chunks: Vec<Chunk> = plane_chunks(2 * pairs, CHUNK * S::MR, 0).collect();
             (0..blocks * parts).into_par_iter().for_each(|task| {
                 let init = if first == 0 { Init::Zero } else { Init::Output };
                 let k0 = task / parts * DW_ROWS;
@@ -474,7 +479,7 @@ unsafe fn part_of_columns<S: Simd>(
                             let a = left.get().add(S::WIDE * (r0 / S::MR) * left_panel);
                             let b = right.get().add(panel * right_panel);
                             set_rows::<S>(&mut out, dweight.get().add(r0 * n + col), n, k1 - r0);
-                            simd.block::<Columns>(a, &chunks, b, &out, cols, init);
+                            simd.block::<S::Turned>(a, &chunks, b, &out, cols, init);
                         }
                     }
                 }

@@ -1,6 +1,6 @@
 //! Portable steps of the bf16 matrix product. The loops over columns vectorise; this is also the oracle's arithmetic.
 
-use super::tile::{CHUNK, Chunk, Init, Layout, NR, Out, Simd};
+use super::tile::{CHUNK, Chunk, Columns, Init, Layout, NR, Out, Simd};
 
 /// Rows of a block.
 pub(super) const MR: usize = 12;
@@ -67,6 +67,7 @@ pub(super) unsafe fn finish(sums: &[[f32; NR]; MR], out: &Out, cols: usize) {
 impl Simd for Scalar {
     const MR: usize = MR;
     const WIDE: usize = 1;
+    type Turned = Columns;
     type Vectors = Self;
 
     fn vectors(self) -> Self {

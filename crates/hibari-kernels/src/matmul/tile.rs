@@ -70,6 +70,9 @@ pub(crate) trait Simd: Copy + Send + Sync {
     /// Words that a pair of the left operand takes: one, or two where it stays in f32.
     const WIDE: usize;
 
+    /// How [`Self::turn`] leaves the left operand of a weight gradient.
+    type Turned: Layout;
+
     /// The vector instructions that go with it.
     type Vectors: Lanes;
 
@@ -124,6 +127,12 @@ pub(crate) trait Simd: Copy + Send + Sync {
         dst: *mut u32,
         panel: usize,
     );
+
+    /// Brings [`CHUNK`] pairs of a panel from [`Self::pack_left_pair`] into the layout [`Self::Turned`], in place.
+    ///
+    /// # Safety
+    /// `group` must be readable and writable for [`CHUNK`] pairs of [`Self::MR`] rows.
+    unsafe fn turn(self, _group: *mut u32) {}
 
     /// Packs the transpose of `cols <= NR` rows of `len` floats, `stride` apart, as one panel; missing columns and an odd
     /// tail are zero.

@@ -1,0 +1,292 @@
+//! The product of a dense layer in 8-bit integers: weights with a scale for each output, activations with one for each row.
+//!
+//! A row of `x` is stored as `u = round(x / s) + 128` with `s = max |x| / 127`, a column of the weight as
+//! `w = round(W / t)` with `t = max |W| / 127`; then `y = s t (sum(u w) - 128 sum(w)) + b`. The sums are exact, so every
+//! instruction set gives the same bits, at every thread count.
+//!
+//! # Source
+//! Dettmers et al., LLM.int8() (arXiv:2208.07339), section 2.1, vector-wise quantisation, without its outliers
+
+#[cfg(target_arch = "x86_64")]
+mod amx;
+mod portable;
+#[cfg(test)]
+mod tests;
+#[cfg(target_arch = "x86_64")]
+mod vnni;
+
+use half::bf16;
+use rayon::prelude::*;
+
+use self::portable::Portable;
+use crate::isa::{self, Isa};
+use crate::memory::{Shared, filled, with_scratch};
+use crate::vector::for_each_isa;
+
+/// Columns of a panel of the weight, and of a block.
+const NR: usize = 32;
+/// Most rows of a block.
+const MR_MAX: usize = 32;
+/// Quads (four values along the contracted axis, in one word) that a row is completed to.
+const STEP: usize = 16;
+/// Rows of a task: whole blocks on every instruction set.
+const ROWS: usize = 96;
+/// The largest magnitude of a stored value.
+const LARGEST: f32 = 127.0;
+/// What makes stored activations positive.
+const ZERO: i32 = 128;
+
+/// Sums of a block.
+#[repr(align(64))]
+struct Sums([[i32; NR]; MR_MAX]);
+
+/// The inner step on an instruction set. A value of the type proves that the processor has it.
+trait Dots: Copy + Send + Sync {
+    /// Rows of a block, at most [`MR_MAX`].
+    const MR: usize;
+
+    /// Writes the sums of products of [`Self::MR`] rows of `quads` unsigned quads, `stride` words apart, and a panel.
+    ///
+    /// # Safety
+    /// `a` must be readable for the rows, `b` for `quads * NR` words; `quads` is a multiple of [`STEP`].
+    unsafe fn block(
+        self,
+        a: *const u32,
+        stride: usize,
+        b: *const u32,
+        quads: usize,
+        sums: &mut Sums,
+    );
+}
+
+/// A weight `[k, n]` of 8-bit integers, the same for every instruction set.
+#[derive(Clone, PartialEq)]
+pub struct Int8Weight {
+    /// Panels of 32 columns; in each, for each quad, a word of each column.
+    words: Vec<u32>,
+    /// A scale for each column, and 128 times the sum of its values.
+    scales: Vec<f32>,
+    offsets: Vec<i32>,
+    k: usize,
+    n: usize,
+}
+
+impl std::fmt::Debug for Int8Weight {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Int8Weight [{}, {}]", self.k, self.n)
+    }
+}
+
+/// Quads of a row of `k` values, and words from one row of activations to the next: an odd number of cache lines.
+fn layout(k: usize) -> [usize; 2] {
+    let quads = k.div_ceil(4).next_multiple_of(STEP);
+    [quads, if quads / STEP % 2 == 0 { quads + STEP } else { quads }]
+}
+
+impl Int8Weight {
+    /// Quantises and packs a row-major `[n, k]`, a row for each output, as checkpoints hold it.
+    ///
+    /// # Panics
+    /// if the length does not fit
+    #[must_use]
+    pub fn from_bf16_rows(weight: &[bf16], [k, n]: [usize; 2]) -> Self {
+        assert_eq!(weight.len(), k * n, "the weight is not [{n}, {k}]");
+        let [quads, _] = layout(k);
+        let columns = n.next_multiple_of(NR);
+        let mut words = vec![0; quads * columns];
+        let (mut scales, mut offsets) = (vec![0.0; columns], vec![0; columns]);
+        let panels = words.par_chunks_mut((quads * NR).max(1));
+        let outputs = scales.par_chunks_mut(NR).zip(offsets.par_chunks_mut(NR));
+        panels.zip(outputs).enumerate().for_each(|(panel, (words, (scales, offsets)))| {
+            for (c, row) in weight.chunks(k.max(1)).skip(panel * NR).take(NR).enumerate() {
+                let largest = row.iter().fold(0.0_f32, |max, value| max.max(value.to_f32().abs()));
+                let scale = largest / LARGEST;
+                let inverse = if scale > 0.0 { 1.0 / scale } else { 0.0 };
+                scales[c] = scale;
+                for (quad, values) in row.chunks(4).enumerate() {
+                    let mut bytes = [0; 4];
+                    for (byte, value) in bytes.iter_mut().zip(values) {
+                        let stored = (value.to_f32() * inverse).round() as i8;
+                        offsets[c] += ZERO * i32::from(stored);
+                        *byte = stored.cast_unsigned();
+                    }
+                    words[quad * NR + c] = u32::from_le_bytes(bytes);
+                }
+            }
+        });
+        scales.truncate(n);
+        offsets.truncate(n);
+        Self { words, scales, offsets, k, n }
+    }
+
+    /// Inputs and outputs, `[k, n]`.
+    #[must_use]
+    pub fn dims(&self) -> [usize; 2] {
+        [self.k, self.n]
+    }
+
+    /// Memory it holds.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        (self.words.len() + self.scales.len() + self.offsets.len()) * size_of::<u32>()
+    }
+
+    /// `y = x W + b`.
+    ///
+    /// # Shapes
+    /// - `x`: `[m, k]`; `bias`: `[n]`; returned: `[m, n]`
+    /// # Panics
+    /// if a length does not fit
+    #[must_use]
+    pub fn linear(&self, x: &[f32], bias: Option<&[f32]>, m: usize) -> Vec<f32> {
+        self.linear_on(isa::best(), x, bias, m)
+    }
+
+    /// [`Self::linear`] on one instruction set, or the next lower one that has 8-bit products.
+    fn linear_on(&self, isa: Isa, x: &[f32], bias: Option<&[f32]>, m: usize) -> Vec<f32> {
+        assert_eq!(x.len(), m * self.k, "x is not [{m}, {}]", self.k);
+        if let Some(bias) = bias {
+            assert_eq!(bias.len(), self.n, "the bias is not [{}]", self.n);
+        }
+        #[cfg(target_arch = "x86_64")]
+        {
+            if let (Isa::Amx, Some(amx)) = (isa, isa::Amx::detect()) {
+                return self.linear_by(amx, isa, x, bias, m);
+            }
+            if let (true, Some(vnni)) = (isa >= Isa::Avx512, vnni::Avx512Vnni::detect()) {
+                return self.linear_by(vnni, isa, x, bias, m);
+            }
+            if let (true, Some(vnni)) = (isa >= Isa::Avx2, vnni::AvxVnni::detect()) {
+                return self.linear_by(vnni, isa, x, bias, m);
+            }
+        }
+        self.linear_by(Portable, isa, x, bias, m)
+    }
+
+    fn linear_by<D: Dots>(
+        &self,
+        dots: D,
+        isa: Isa,
+        x: &[f32],
+        bias: Option<&[f32]>,
+        m: usize,
+    ) -> Vec<f32> {
+        let (k, n) = (self.k, self.n);
+        let [quads, stride] = layout(k);
+        let rows_max = ROWS.min(m.div_ceil(16).next_multiple_of(D::MR));
+        let write = |y: *mut f32| {
+            let y = Shared::new(y);
+            (0..m.div_ceil(rows_max)).into_par_iter().for_each(|task| {
+                let first = task * rows_max;
+                let rows = (m - first).min(rows_max);
+                let padded = rows.next_multiple_of(D::MR);
+                with_scratch(padded * stride, |left| {
+                    // SAFETY: the scratch has this many words; zeros are valid.
+                    let left = unsafe {
+                        left.write_bytes(0, padded * stride);
+                        std::slice::from_raw_parts_mut(left, padded * stride)
+                    };
+                    let mut row_scales = [0.0; ROWS];
+                    for r in 0..rows {
+                        let row = &x[(first + r) * k..][..k];
+                        row_scales[r] = quantise(isa, row, &mut left[r * stride..][..quads]);
+                    }
+                    let mut sums = Sums([[0; NR]; MR_MAX]);
+                    for (panel, words) in self.words.chunks_exact(quads * NR).enumerate() {
+                        let col = panel * NR;
+                        let cols = (n - col).min(NR);
+                        let columns = Columns {
+                            scales: &self.scales[col..][..cols],
+                            offsets: &self.offsets[col..][..cols],
+                            bias: bias.map(|bias| &bias[col..][..cols]),
+                        };
+                        for r0 in (0..rows).step_by(D::MR) {
+                            let count = (rows - r0).min(D::MR);
+                            // SAFETY: the scratch holds whole blocks of rows, the panel all quads; each task writes its
+                            // own rows of `y`.
+                            unsafe {
+                                let a = left.as_ptr().add(r0 * stride);
+                                dots.block(a, stride, words.as_ptr(), quads, &mut sums);
+                                let to = y.get().add((first + r0) * n + col);
+                                finish(isa, &sums, &row_scales[r0..][..count], columns, to, n);
+                            }
+                        }
+                    }
+                });
+            });
+        };
+        // SAFETY: every row and every panel is written.
+        unsafe { filled(m * n, write) }
+    }
+}
+
+/// What a block's columns are scaled by and added to.
+#[derive(Clone, Copy)]
+struct Columns<'a> {
+    scales: &'a [f32],
+    offsets: &'a [i32],
+    bias: Option<&'a [f32]>,
+}
+
+for_each_isa! {
+    /// Stores a row as unsigned quads and returns its scale; one that is not finite makes the scale NaN.
+    fn quantise(x: &[f32], to: &mut [u32]) -> f32 {
+        const LANES: usize = 16;
+        let mut largest = [0.0_f32; LANES];
+        let mut wrong = [0.0_f32; LANES];
+        let (whole, rest) = x.as_chunks::<LANES>();
+        let mut tail = [0.0; LANES];
+        tail[..rest.len()].copy_from_slice(rest);
+        for values in whole.iter().chain([&tail]) {
+            for lane in 0..LANES {
+                let size = values[lane].abs();
+                largest[lane] = if size > largest[lane] { size } else { largest[lane] };
+                wrong[lane] += values[lane] * 0.0;
+            }
+        }
+        let largest = largest.into_iter().fold(0.0, f32::max);
+        if wrong.into_iter().sum::<f32>().is_nan() || !(largest > 0.0) {
+            to.fill(0x8080_8080);
+            return if largest > 0.0 { f32::NAN } else { wrong.into_iter().sum() };
+        }
+        let inverse = LARGEST / largest;
+        let store = |values: &[f32; 4]| {
+            let mut bytes = [0; 4];
+            for (byte, value) in bytes.iter_mut().zip(values) {
+                // SAFETY: the value is finite and no larger than `largest`, so this is within 1..256.
+                let stored: i32 = unsafe { (value * inverse + 128.5).to_int_unchecked() };
+                *byte = stored as u8;
+            }
+            u32::from_le_bytes(bytes)
+        };
+        let (whole, rest) = x.as_chunks::<4>();
+        for (to, values) in to.iter_mut().zip(whole) {
+            *to = store(values);
+        }
+        if !rest.is_empty() {
+            let mut last = [0.0; 4];
+            last[..rest.len()].copy_from_slice(rest);
+            to[whole.len()] = store(&last);
+        }
+        largest / LARGEST
+    }
+}
+
+for_each_isa! {
+    /// Scales sums and writes them to rows `stride` apart, which must be writable for the columns.
+    fn finish(sums: &Sums, rows: &[f32], columns: Columns<'_>, to: *mut f32, stride: usize) {
+        let Columns { scales, offsets, bias } = columns;
+        for (r, (sums, row_scale)) in sums.0.iter().zip(rows).enumerate() {
+            // SAFETY: writable by the caller's promise.
+            let to = unsafe { std::slice::from_raw_parts_mut(to.add(r * stride), scales.len()) };
+            for (((to, sum), scale), offset) in to.iter_mut().zip(sums).zip(scales).zip(offsets) {
+                *to = (sum - offset) as f32 * (row_scale * scale);
+            }
+            if let Some(bias) = bias {
+                for (to, bias) in to.iter_mut().zip(bias) {
+                    *to += bias;
+                }
+            }
+        }
+    }
+}
