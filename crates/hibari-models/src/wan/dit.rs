@@ -16,11 +16,10 @@ use std::sync::Arc;
 
 use burn::tensor::{Device, Tensor, TensorData, activation};
 use hibari_ops::activation::silu;
-use hibari_ops::attention::attention;
 use hibari_ops::norm::{gated_residual, modulated_layer_norm, rms_norm};
 
 use super::config::{DitConfig, PATCH};
-use super::layers::{Linear, Loader, Norm, gelu_tanh};
+use super::layers::{Linear, Loader, Norm, Products, gelu_tanh};
 use super::rope::Rotations;
 use crate::ModelError;
 use crate::source::{Residency, TensorSource};
@@ -404,6 +403,7 @@ struct SelfAttention {
     value: Linear,
     output: Linear,
     n_heads: usize,
+    products: Products,
 }
 
 impl SelfAttention {
@@ -416,6 +416,7 @@ impl SelfAttention {
             value: load.linear(&part("to_v"), d, d)?,
             output: load.linear(&part("to_out.0"), d, d)?,
             n_heads: cfg.heads,
+            products: Products::of(load.residency),
         })
     }
 
@@ -423,7 +424,7 @@ impl SelfAttention {
         let q = rotations.apply(heads(self.query.apply(x.clone()), self.n_heads));
         let k = rotations.apply(heads(self.key.apply(x.clone()), self.n_heads));
         let v = heads(self.value.apply(x), self.n_heads);
-        self.output.apply(joined(attention(q, k, v, None)))
+        self.output.apply(joined(self.products.attend(q, k, v)))
     }
 }
 
@@ -437,6 +438,7 @@ struct CrossAttention {
     image_value: Option<Linear>,
     output: Linear,
     n_heads: usize,
+    products: Products,
 }
 
 impl CrossAttention {
@@ -448,14 +450,14 @@ impl CrossAttention {
     ) -> Result<Self, ModelError> {
         let d = cfg.width();
         let part = |part: &str| format!("{name}.{part}");
-        let SelfAttention { query, key, value, output, n_heads } =
+        let SelfAttention { query, key, value, output, n_heads, products } =
             SelfAttention::load(load, name, cfg)?;
         let (mut image_key, mut image_value) = (None, None);
         if has_image {
             image_key = Some(Normed::load(load, &part("add_k_proj"), &part("norm_added_k"), d)?);
             image_value = Some(load.linear(&part("add_v_proj"), d, d)?);
         }
-        Ok(Self { query, key, value, image_key, image_value, output, n_heads })
+        Ok(Self { query, key, value, image_key, image_value, output, n_heads, products })
     }
 
     fn context(&self, text: &Tensor<3>, image: Option<&Tensor<3>>) -> BlockContext {
@@ -472,7 +474,8 @@ impl CrossAttention {
 
     fn apply(&self, x: Tensor<3>, context: &BlockContext) -> Tensor<3> {
         let q = heads(self.query.apply(x), self.n_heads);
-        let attend = |kv: &KeyValue| attention(q.clone(), kv.key.clone(), kv.value.clone(), None);
+        let attend =
+            |kv: &KeyValue| self.products.attend(q.clone(), kv.key.clone(), kv.value.clone());
         let mut mixed = attend(&context.text);
         if let Some(image) = &context.image {
             mixed = mixed + attend(image);

@@ -43,6 +43,8 @@ pub(super) fn of(
     let weights = match residency {
         Residency::F32 => 4 * (large + small),
         Residency::Bf16 => 2 * large + 4 * small,
+        // One weight at a time is read as bf16.
+        Residency::Int8 => large + 2 * d * ffn + 4 * small,
         // As it is read and as it is packed.
         Residency::Streamed => 4 * d * ffn + 4 * small,
     };
@@ -90,6 +92,7 @@ mod tests {
         assert_eq!((found.call_flop + 500_000_000_000) / 1_000_000_000_000, 283);
         assert_eq!((found.decode_flop + 500_000_000_000) / 1_000_000_000_000, 273);
         assert!(of(Residency::F32).denoise_bytes > found.denoise_bytes + 2_500_000_000);
+        assert!(of(Residency::Int8).denoise_bytes < found.denoise_bytes - 1_200_000_000);
         assert!(of(Residency::Streamed).denoise_bytes < found.denoise_bytes - 2_000_000_000);
         let tiled = found.tiled_bytes.unwrap();
         assert!(tiled < found.decode_bytes, "{tiled} against {}", found.decode_bytes);

@@ -6,7 +6,9 @@
 use std::sync::Arc;
 
 use burn::tensor::{Device, Tensor, TensorData};
+use half::bf16;
 use hibari_ops::activation::silu;
+use hibari_ops::attention::{attention, attention_bf16};
 use hibari_ops::linear::PackedLinear;
 use hibari_ops::norm::layer_norm;
 
@@ -48,6 +50,7 @@ impl Loader<'_> {
         let streamed = Streamed { source: self.source.clone(), weight, bias, dims: [k, n] };
         match self.residency {
             Residency::Streamed => Ok(Linear::Streamed(streamed)),
+            Residency::Int8 => Ok(Linear::Packed(streamed.read_int8()?)),
             _ => Ok(Linear::Packed(streamed.read()?)),
         }
     }
@@ -57,6 +60,33 @@ impl Loader<'_> {
             gain: self.tensor(&format!("{name}.weight"), [width])?,
             bias: self.tensor(&format!("{name}.bias"), [width])?,
         })
+    }
+}
+
+/// How products of activations are computed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Products {
+    /// In 32-bit floats.
+    Exact,
+    /// With operands in bf16 and sums in 32-bit floats, on the CPU; but for the few convolutions that make a video smaller.
+    Bf16,
+}
+
+impl Products {
+    /// Those that go with weights that are held so.
+    pub(super) fn of(residency: Residency) -> Self {
+        match residency {
+            Residency::F32 => Self::Exact,
+            Residency::Bf16 | Residency::Int8 | Residency::Streamed => Self::Bf16,
+        }
+    }
+
+    /// Attention, `[B, N, n_heads, d_head]` for each.
+    pub(super) fn attend(self, q: Tensor<4>, k: Tensor<4>, v: Tensor<4>) -> Tensor<4> {
+        match self {
+            Self::Exact => attention(q, k, v, None),
+            Self::Bf16 => attention_bf16(q, k, v),
+        }
     }
 }
 
@@ -71,9 +101,9 @@ pub(super) enum Linear {
         /// `[N]`
         bias: Tensor<1>,
     },
-    /// With products in bf16.
+    /// With products in bf16, or of 8-bit integers.
     Packed(PackedLinear),
-    /// The same, packed anew at each use.
+    /// With products in bf16, packed anew at each use.
     Streamed(Streamed),
 }
 
@@ -94,10 +124,17 @@ impl std::fmt::Debug for Streamed {
 }
 
 impl Streamed {
-    fn read(&self) -> Result<PackedLinear, ModelError> {
+    fn rows(&self) -> Result<Vec<bf16>, ModelError> {
         let [k, n] = self.dims;
-        let rows = self.source.tensor_bf16(&self.weight, &[n, k])?;
-        Ok(PackedLinear::from_rows(&rows, Some(self.bias.clone()), self.dims))
+        self.source.tensor_bf16(&self.weight, &[n, k])
+    }
+
+    fn read(&self) -> Result<PackedLinear, ModelError> {
+        Ok(PackedLinear::from_rows(&self.rows()?, Some(self.bias.clone()), self.dims))
+    }
+
+    fn read_int8(&self) -> Result<PackedLinear, ModelError> {
+        Ok(PackedLinear::int8_from_rows(&self.rows()?, Some(self.bias.clone()), self.dims))
     }
 }
 

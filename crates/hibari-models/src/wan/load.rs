@@ -15,8 +15,9 @@ use serde::Deserialize;
 use super::config::{DitConfig, Experts, ImageInput, NEGATIVE_PROMPT, Preset};
 use super::files::{Files, Index, read, refused};
 use super::keymap;
+use super::layers::Products;
 use super::model::{LazyVae, Parts, TextEncoder, Transformers, Wan};
-use super::vae::{Products, Vae, VaeConfig};
+use super::vae::{Vae, VaeConfig};
 use crate::ModelError;
 use crate::source::{Adapted, LoraFile, Residency, Settings, TensorSource};
 use crate::text::umt5::Umt5;
@@ -105,10 +106,7 @@ fn vae_of(
     let layout = Vae::new(config, device).layout();
     file.check(&layout)?;
     check_types(&file, &layout)?;
-    let products = match residency {
-        Residency::F32 => Products::Exact,
-        Residency::Bf16 | Residency::Streamed => Products::Bf16,
-    };
+    let products = Products::of(residency);
     Ok(LazyVae { file, config, products, device: device.clone(), loaded: OnceLock::new() })
 }
 

@@ -7,7 +7,8 @@ mod reference;
 mod tests;
 
 use burn::backend::{Backend, Dispatch, backend_extension, tensor::FloatTensor};
-use burn::tensor::Tensor;
+use burn::tensor::{Device, Tensor, TensorData};
+use hibari_kernels::attention::Shape;
 
 /// Attention and its gradients as a Burn backend extension.
 ///
@@ -38,6 +39,26 @@ pub trait AttentionOps: Backend {
     ) -> (FloatTensor<Self>, FloatTensor<Self>, FloatTensor<Self>) {
         reference::attend_backward::<Self>([q, k, v], [out, log_sums], d_out, key_lens)
     }
+}
+
+/// As [`attention`] to all keys, with the operands of its products rounded to bf16 on the CPU; it has no gradient.
+///
+/// # Shapes
+/// as for [`attention`]
+/// # Panics
+/// as for [`attention`]
+#[track_caller]
+pub fn attention_bf16(q: Tensor<4>, k: Tensor<4>, v: Tensor<4>) -> Tensor<4> {
+    let ([batch, n_queries, n_heads, d_head], n_keys) = (q.dims(), k.dims()[1]);
+    let shape = Shape { batch, n_heads, n_queries, n_keys, d_head };
+    if q.device() != Device::flex() || !shape.is_supported() {
+        return attention(q, k, v, None);
+    }
+    let dims = q.dims();
+    let [q, k, v] = [q, k, v].map(Tensor::into_data);
+    let [q, k, v] = [&q, &k, &v].map(|data| data.as_slice::<f32>().expect("f32 on the CPU"));
+    let out = hibari_kernels::attention::attention_bf16(q, k, v, None, shape);
+    Tensor::from_data(TensorData::new(out, dims), &Device::flex())
 }
 
 /// Attends from each query to the valid keys of its item.

@@ -2,7 +2,7 @@
 
 use burn::tensor::{Device, Tensor, activation};
 
-use super::attention;
+use super::{attention, attention_bf16};
 use crate::testing::{assert_close, random};
 
 /// Error bound of f32 arithmetic.
@@ -65,4 +65,6 @@ fn strided_inputs_and_no_key_lengths() {
     let part = |idx| qkv.clone().narrow(2, idx, 1).squeeze_dim::<4>(2);
     let out = attention(part(0), part(1), part(2), None);
     assert_close("out", out, plain(part(0), part(1), part(2)), F32_TIGHT);
+    let out = attention_bf16(part(0), part(1), part(2));
+    assert_close("bf16", out, plain(part(0), part(1), part(2)), 4e-3);
 }

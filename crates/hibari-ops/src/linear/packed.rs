@@ -1,30 +1,57 @@
-//! An affine map whose weight is rounded to bf16 and packed once: for models that are run and not trained, on the CPU.
+//! An affine map whose weight is rounded and packed once: for models that are run and not trained, on the CPU.
 
 use std::sync::Arc;
 
 use burn::tensor::{Device, Tensor, TensorData};
 use half::bf16;
+use hibari_kernels::int8::Int8Weight;
 use hibari_kernels::matmul::PackedWeight;
 
-/// `y = x W + b` with bf16 products and f32 sums; it has no gradient.
+/// `y = x W + b` with products in few bits; it has no gradient.
 #[derive(Clone, Debug)]
 pub struct PackedLinear {
-    weight: Arc<PackedWeight>,
+    weight: Weight,
     bias: Option<Arc<[f32]>>,
 }
 
+/// What the products are.
+#[derive(Clone, Debug)]
+enum Weight {
+    /// bf16 with f32 sums.
+    Bf16(Arc<PackedWeight>),
+    /// 8-bit integers with exact sums.
+    Int8(Arc<Int8Weight>),
+}
+
 impl PackedLinear {
-    /// Packs a row-major `[n, k]`, a row for each output, as checkpoints hold it; `bias`: `[n]`.
+    /// Packs a row-major `[n, k]`, a row for each output, as checkpoints hold it, for products in bf16; `bias`: `[n]`.
     ///
     /// # Panics
     /// if a length does not fit
     #[must_use]
     #[track_caller]
-    pub fn from_rows(weight: &[bf16], bias: Option<Arc<[f32]>>, [k, n]: [usize; 2]) -> Self {
+    pub fn from_rows(weight: &[bf16], bias: Option<Arc<[f32]>>, dims: [usize; 2]) -> Self {
+        let packed = PackedWeight::from_bf16_rows(weight, dims);
+        Self::new(Weight::Bf16(Arc::new(packed)), bias, dims)
+    }
+
+    /// As [`Self::from_rows`], for products of 8-bit integers.
+    ///
+    /// # Panics
+    /// if a length does not fit
+    #[must_use]
+    #[track_caller]
+    pub fn int8_from_rows(weight: &[bf16], bias: Option<Arc<[f32]>>, dims: [usize; 2]) -> Self {
+        let packed = Int8Weight::from_bf16_rows(weight, dims);
+        Self::new(Weight::Int8(Arc::new(packed)), bias, dims)
+    }
+
+    #[track_caller]
+    fn new(weight: Weight, bias: Option<Arc<[f32]>>, [k, n]: [usize; 2]) -> Self {
         if let Some(bias) = &bias {
             assert_eq!(bias.len(), n, "the bias does not fit the weight `[{k}, {n}]`");
         }
-        Self { weight: Arc::new(PackedWeight::from_bf16_rows(weight, [k, n])), bias }
+        Self { weight, bias }
     }
 
     /// Applies it to the last axis.
@@ -36,14 +63,21 @@ impl PackedLinear {
     #[track_caller]
     pub fn apply<const D: usize>(&self, x: Tensor<D>) -> Tensor<D> {
         let mut dims = x.dims();
-        let [k, n] = self.weight.dims();
+        let [k, n] = match &self.weight {
+            Weight::Bf16(weight) => weight.dims(),
+            Weight::Int8(weight) => weight.dims(),
+        };
         assert_eq!(dims[D - 1], k, "the last axis of x `{dims:?}` and the weight `[{k}, {n}]`");
         assert_eq!(x.device(), Device::flex(), "packed weights are the CPU's");
         let m = dims[..D - 1].iter().product::<usize>();
         dims[D - 1] = n;
         let x = x.into_data();
         let x = x.as_slice::<f32>().expect("f32 on the CPU");
-        let y = self.weight.linear(x, self.bias.as_deref(), m);
+        let bias = self.bias.as_deref();
+        let y = match &self.weight {
+            Weight::Bf16(weight) => weight.linear(x, bias, m),
+            Weight::Int8(weight) => weight.linear(x, bias, m),
+        };
         Tensor::from_data(TensorData::new(y, dims), &Device::flex())
     }
 }
@@ -77,6 +111,9 @@ mod tests {
         let found = packed.apply(x.clone());
         assert_eq!(found.dims(), [2, 5, n]);
         assert_eq!(found.into_data(), expected.into_data());
+        let int8 = PackedLinear::int8_from_rows(&stored, None, [k, n]).apply(x.clone());
+        let exact = PackedLinear::from_rows(&stored, None, [k, n]).apply(x.clone());
+        crate::testing::assert_close("int8", int8, exact, 1.5e-2);
         let turned = x.swap_dims(0, 1);
         assert_eq!(packed.apply(turned.clone()).dims(), [5, 2, n]);
         let by_rows = packed.apply(turned).swap_dims(0, 1).into_data();

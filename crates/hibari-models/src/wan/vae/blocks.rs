@@ -14,19 +14,11 @@ use hibari_ops::activation::silu;
 use hibari_ops::conv::conv2d;
 use hibari_ops::norm::rms_norm;
 
+use super::super::layers::Products;
 use super::shortcut::{mean_of_folded, repeated_unfolded};
 
 /// Attention scores that are held at once.
 const SCORES: usize = 1 << 24;
-
-/// How convolutions multiply.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Products {
-    /// In 32-bit floats.
-    Exact,
-    /// In bfloat16, but for the few that make a video smaller.
-    Bf16,
-}
 
 /// Where layers are made, and how they multiply.
 #[derive(Clone, Copy, Debug)]

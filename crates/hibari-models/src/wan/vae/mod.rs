@@ -28,7 +28,7 @@ pub use config::{FRAMES, VaeConfig, VaeVersion};
 pub use hibari_weights::NamedTensor;
 pub use tiles::Tiling;
 
-pub use blocks::Products;
+pub use super::layers::Products;
 
 use blocks::{Build, History};
 use names::diffusers_name;
