@@ -19,6 +19,8 @@ use crate::memory::filled;
 
 /// Queries whose scores exist at once; a multiple of the rows of a tile.
 const BLOCK: usize = 48;
+/// Most keys for which products in f32 are as fast as rounded ones, where the instruction set has no bf16 products.
+const EXACT_KEYS: usize = 4096;
 /// Head sizes are multiples of it.
 const GRAIN: usize = 16;
 
@@ -136,7 +138,8 @@ pub fn attention(
     Attended { out, log_sums }
 }
 
-/// The mixed values of [`attention`] with the operands of both products rounded to bf16, and sums in f32.
+/// The mixed values of [`attention`] with the operands of both products rounded to bf16 where that is faster, and sums in
+/// f32.
 ///
 /// # Shapes
 /// as for [`attention`]; returned: `[batch, n_queries, n_heads, d_head]`
@@ -220,6 +223,15 @@ unsafe fn attention_bf16_into(
     shape: Shape,
     out: *mut f32,
 ) {
+    // Where products are of f32 anyway, rounding gains nothing while a block's rows of scores stay in the cache.
+    if !matches!(isa, Isa::Avx512Bf16 | Isa::Amx) && shape.n_keys <= EXACT_KEYS {
+        let mut log_sums = Vec::with_capacity(shape.sums_len());
+        let to = [out, log_sums.as_mut_ptr()];
+        // SAFETY: as the caller promises; the sums have their capacity and are dropped unread.
+        return dispatch!(isa, lanes => unsafe {
+            forward::attend(lanes, inputs, key_lens, shape, to);
+        });
+    }
     // SAFETY: as the caller promises.
     dispatch_product!(isa, simd => unsafe { rounded::attend(simd, inputs, key_lens, shape, out) });
 }

@@ -4,9 +4,10 @@ use half::bf16;
 
 use super::{
     Shape, attention, attention_backward, attention_backward_into, attention_bf16,
-    attention_bf16_into, attention_into,
+    attention_bf16_into, attention_into, rounded,
 };
 use crate::isa::Isa;
+use crate::matmul::dispatch_product;
 use crate::testing::{BF16_BOUND, assert_close, assert_same_at_any_thread_count, values};
 
 /// Error bound of f32 arithmetic.
@@ -142,6 +143,13 @@ fn rounded_products_match_f64_on_every_isa() {
                 attention_bf16_into(isa, [&q, &k, &v], Some(&lens), shape, out.as_mut_ptr());
             }
             assert_close(&format!("{isa:?} {shape:?}"), &out, &expected, BF16_BOUND);
+            out.fill(f32::NAN);
+            let inputs = [q.as_slice(), &k, &v];
+            dispatch_product!(isa, simd => {
+                // SAFETY: as above.
+                unsafe { rounded::attend(simd, inputs, Some(&lens), shape, out.as_mut_ptr()) }
+            });
+            assert_close(&format!("rounded {isa:?} {shape:?}"), &out, &expected, BF16_BOUND);
         }
     }
 }

@@ -51,16 +51,16 @@ macro_rules! products {
                     if by_row { [WIDE * CHUNK, 1, 2] } else { [1, MR, 2 * MR] };
                 // Whole rows start and end in place, others in a copy.
                 let is_whole = cols == NR;
-                let mut copy = [[0.0; NR]; MR];
+                let mut copy = None;
                 let (mut from, mut to) = ([ptr::null(); MR], [ptr::null_mut(); MR]);
                 // SAFETY: the caller's promise covers `out`, `a` and `b`; `copy` is a local array indexed within its
                 // bounds.
                 unsafe {
                     if !is_whole {
-                        copy = scalar::start(out, cols, init);
+                        copy = Some(scalar::start(out, cols, init));
                     }
                     for (r, (from, to)) in from.iter_mut().zip(&mut to).enumerate() {
-                        *to = if is_whole { out[r] } else { copy[r].as_mut_ptr() };
+                        *to = copy.as_mut().map_or(out[r], |copy| copy[r].as_mut_ptr());
                         *from = match init {
                             _ if !is_whole => to.cast_const(),
                             Init::Zero => ptr::null(),
@@ -105,8 +105,8 @@ macro_rules! products {
                             }
                         }
                     }
-                    if !is_whole {
-                        scalar::finish(&copy, out, cols);
+                    if let Some(copy) = &copy {
+                        scalar::finish(copy, out, cols);
                     }
                 }
             }
