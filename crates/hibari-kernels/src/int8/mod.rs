@@ -33,6 +33,8 @@ const STEP: usize = 16;
 const ROWS: usize = 96;
 /// The largest magnitude of a stored value.
 const LARGEST: f32 = 127.0;
+/// Adding it rounds to an integer, to nearest even.
+const ROUND: f32 = 12_582_912.0;
 /// What makes stored activations positive.
 const ZERO: i32 = 128;
 
@@ -106,7 +108,7 @@ impl Int8Weight {
                 for (quad, values) in row.chunks(4).enumerate() {
                     let mut bytes = [0; 4];
                     for (byte, value) in bytes.iter_mut().zip(values) {
-                        let stored = (value.to_f32() * inverse).round() as i8;
+                        let stored = (value.to_f32() * inverse + ROUND - ROUND) as i8;
                         offsets[c] += ZERO * i32::from(stored);
                         *byte = stored.cast_unsigned();
                     }

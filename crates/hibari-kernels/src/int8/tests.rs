@@ -31,7 +31,7 @@ fn reference(x: &[f32], rows: &[bf16], bias: &[f32], [m, k, n]: [usize; 3]) -> V
         for (row, bias) in rows.chunks(k).zip(bias) {
             let row: Vec<f32> = row.iter().map(|value| value.to_f32()).collect();
             let (w_scale, _) = stored(&row);
-            let w = row.iter().map(|value| (value * (1.0 / w_scale)).round() as i32);
+            let w = row.iter().map(|value| (value * (1.0 / w_scale)).round_ties_even() as i32);
             let sum: i32 = u.iter().zip(w).map(|(u, w)| u * w).sum();
             y.push(sum as f32 * (x_scale * w_scale) + bias);
         }
