@@ -3,6 +3,7 @@
 //! A family is a folder: [`lark`], [`wan`]. Nothing outside its folder names its tensors; [`VideoModel`] is how the
 //! generation loop sees one.
 
+pub mod image;
 pub mod lark;
 pub mod layers;
 pub mod source;
@@ -58,8 +59,8 @@ pub struct ModelSpec {
     pub shift: f64,
     /// Solver and schedule.
     pub method: Method,
-    /// Whether a video may begin with a picture, given as the clean first latent frame.
-    pub takes_first_frame: bool,
+    /// How it is given the picture that a video begins with.
+    pub first_picture: FirstPicture,
     /// Whether it wants prompts in the words of the simulated world.
     pub is_grounded: bool,
 }
@@ -71,6 +72,36 @@ pub struct LowNoise {
     pub below: f64,
     /// Guidance weight there.
     pub guidance: f64,
+}
+
+/// How a model is given the picture that a video begins with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FirstPicture {
+    /// It takes none.
+    None,
+    /// There may be one: as the clean first latent frame.
+    Frame,
+    /// There must be one, which the model is shown beside the prompt, see [`VideoModel::show`]; also as a square, if it has
+    /// an image encoder.
+    Shown(Option<Square>),
+}
+
+/// What an image encoder sees of a picture.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Square {
+    /// Its side, in pixels.
+    pub side_px: usize,
+    /// Whether it is the middle of the picture; else it is all of it, whose proportions are lost.
+    pub is_middle: bool,
+}
+
+/// The picture that a video begins with, for models that are shown one.
+#[derive(Clone, Debug)]
+pub struct Picture {
+    /// `[1, 3, 1, H, W]` in [-1, 1], of the size of the video.
+    pub pixels: Tensor<5>,
+    /// `[1, 3, side_px, side_px]` in 0..1, as [`Square`] says.
+    pub square: Option<Tensor<4>>,
 }
 
 impl ModelSpec {
@@ -148,6 +179,8 @@ pub struct Estimate {
     pub call_flop: u64,
     /// The same of decoding.
     pub decode_flop: u64,
+    /// The same of encoding the picture that the model is shown, for models that are.
+    pub encode_flop: u64,
 }
 
 /// A family, as the generation loop sees it.
@@ -177,6 +210,25 @@ pub trait VideoModel: Send {
         Err(ModelError::Request {
             message: format!("a model of the family `{family}` takes no token states"),
             hint: "leave out the file of embeddings: this model reads the prompt itself".into(),
+        })
+    }
+
+    /// Tells both conditions of a video the picture that it begins with; for models whose spec says
+    /// [`FirstPicture::Shown`]. `in_tiles`: with less memory, and values that differ a little.
+    ///
+    /// # Errors
+    /// if the model is shown no pictures, or its files cannot be read
+    fn show(
+        &self,
+        _picture: &Picture,
+        _in_tiles: bool,
+        _window: &Window,
+        _conds: [&mut Self::Cond; 2],
+    ) -> Result<(), ModelError> {
+        let family = self.spec().family;
+        Err(ModelError::Request {
+            message: format!("a model of the family `{family}` is shown no pictures"),
+            hint: "leave out the picture".into(),
         })
     }
 

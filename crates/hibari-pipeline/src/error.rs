@@ -39,6 +39,12 @@ pub enum PipelineError {
         /// The model.
         preset: String,
     },
+    /// The model needs a picture.
+    #[error("the model `{preset}` makes videos of a picture, and none is given")]
+    NoImage {
+        /// The model.
+        preset: String,
+    },
     /// The picture cannot be read.
     #[error(transparent)]
     Media(#[from] hibari_media::MediaError),
@@ -110,7 +116,10 @@ impl PipelineError {
             Self::Setting { nearest, valid, .. } => {
                 format!("the nearest is `{nearest}`; it makes {valid}")
             }
-            Self::Image { .. } => "leave it out, or use a model that does: Wan 2.2 TI2V-5B".into(),
+            Self::Image { .. } => {
+                "leave it out, or use a model that does: `hibari model pull` lists those by i2v and ti2v in their names".into()
+            }
+            Self::NoImage { .. } => "give one with `--image FILE.png`".into(),
             Self::Media(_) => "give a PNG or WebP file".into(),
             Self::Family { .. } => {
                 let known: Vec<&str> = crate::FAMILIES.iter().map(|family| family.id).collect();

@@ -11,7 +11,7 @@ use hibari_models::lark::{self, Lark};
 use hibari_models::source::{Inspection, Settings};
 use hibari_models::text::{MiniLm, Names};
 use hibari_models::wan;
-use hibari_models::{Estimate, ModelError, ModelSpec, TimedText, VideoModel, Window};
+use hibari_models::{Estimate, ModelError, ModelSpec, Picture, TimedText, VideoModel, Window};
 use hibari_weights::{Checkpoint, WeightIndex, WeightsError};
 use hibari_world::NearestWord;
 use hibari_world::grounding::known_names;
@@ -51,6 +51,15 @@ pub enum Told {
         /// What not to.
         negative: Tensor<3>,
     },
+}
+
+/// What a model is shown beside the prompt.
+#[derive(Clone, Debug)]
+pub struct Shown {
+    /// The picture that the video begins with.
+    pub picture: Picture,
+    /// Whether it is encoded in tiles: less memory, and values that differ a little.
+    pub in_tiles: bool,
 }
 
 /// Makes a model of what is there; the second is the text encoder of models that are trained here.
@@ -207,7 +216,7 @@ pub trait Generator: Send {
     /// The vocabulary's name that is nearest to `word`, if any is near.
     fn nearest(&mut self, word: &str) -> Option<NearestWord>;
 
-    /// Denoises along `plan` from `start` on, as it is told.
+    /// Denoises along `plan` from `start` on, as it is told and shown.
     ///
     /// # Shapes
     /// `[1, C, f, h, w]` in and out, `f` the length of the window
@@ -216,6 +225,7 @@ pub trait Generator: Send {
     fn denoise(
         &mut self,
         told: &Told,
+        shown: Option<&Shown>,
         window: &Window,
         start: Position,
         plan: &NoisePlan,
@@ -285,6 +295,7 @@ impl<M: VideoModel> Generator for Loaded<M> {
     fn denoise(
         &mut self,
         told: &Told,
+        shown: Option<&Shown>,
         window: &Window,
         start: Position,
         plan: &NoisePlan,
@@ -292,7 +303,7 @@ impl<M: VideoModel> Generator for Loaded<M> {
         progress: &mut dyn FnMut(Step<'_>) -> ControlFlow<()>,
     ) -> Result<Latent, PipelineError> {
         let model = &mut self.model;
-        let (positive, negative) = match told {
+        let (mut positive, mut negative) = match told {
             Told::Text { positive, negative } => {
                 (model.condition(positive, window)?, model.condition(negative, window)?)
             }
@@ -301,6 +312,9 @@ impl<M: VideoModel> Generator for Loaded<M> {
                 model.condition_on_states(negative.clone(), window)?,
             ),
         };
+        if let Some(Shown { picture, in_tiles }) = shown {
+            model.show(picture, *in_tiles, window, [&mut positive, &mut negative])?;
+        }
         let mut predict = |noisy, sigma, branch| {
             let cond = match branch {
                 Branch::Positive => &positive,

@@ -8,12 +8,13 @@ use burn::tensor::{Device, Tensor, TensorData};
 use hibari_diffusion::noise::Stream;
 use hibari_diffusion::{Latent, Position};
 use hibari_media::Frame;
-use hibari_models::{ModelSpec, TimedText};
+use hibari_models::{Estimate, FirstPicture, ModelSpec, TimedText};
 
 use crate::error::PipelineError;
-use crate::families::{Generator, Told};
+use crate::families::{Generator, Shown, Told};
 use crate::given;
 use crate::memory::{self, MemoryPlan};
+use crate::picture::Begun;
 use crate::pixels::frame_from_pixels;
 use crate::prompt::{self, Understood};
 use crate::request::{Plan, Request};
@@ -109,15 +110,24 @@ pub fn generate(
     };
     let understand = start.elapsed().as_secs_f64();
 
-    // Told again by `resume`; here it is refused before a picture is encoded.
+    // What does not fit is refused before a picture is encoded; `resume` tells the plan.
     memory::plan(&*model, &plan.window, means.memory_bytes)?;
     let mut latent = noise(request, model.spec(), &plan)?;
+    let mut picture = None;
     if let Some(path) = &request.image {
-        latent.video = begun_with(path, plan.window.size, latent.video, &*model)?;
+        let square = match model.spec().first_picture {
+            FirstPicture::Shown(square) => square,
+            _ => None,
+        };
+        let begun = Begun::open(path, plan.window.size, square)?;
+        match model.spec().first_picture {
+            FirstPicture::Shown(_) => picture = Some(begun),
+            _ => latent.video = begun_with(begun.frame, latent.video, &*model),
+        }
     }
     let model_sha256 = model.sha256().to_owned();
     let job = Job { request: request.clone(), caption, model_sha256, done: 0 };
-    let state = State { job, position: Position::start(latent) };
+    let state = State { job, position: Position::start(latent), picture };
     let clip = resume(state, model, means, pixels, progress)?;
     Ok(Clip { secs: StageSecs { understand, ..clip.secs }, ..clip })
 }
@@ -141,18 +151,20 @@ pub fn resume(
     if let Some(memory) = &memory {
         let calls = if plan.guidance.weight > 1.0 { 2 } else { 1 };
         let left = (plan.steps - state.position.done.min(plan.steps)) as u64;
-        let flop = calls * left * memory.estimate.call_flop + memory.estimate.decode_flop;
+        let Estimate { call_flop, decode_flop, encode_flop, .. } = memory.estimate;
+        let encode_flop = if state.picture.is_some() { encode_flop } else { 0 };
+        let flop = calls * left * call_flop + decode_flop + encode_flop;
         tell(progress, Progress::Planned { memory, flop })?;
     }
     let start = Instant::now();
+    let in_tiles = memory.is_some_and(|memory| memory.in_tiles);
     if state.position.done < plan.steps {
-        denoise(&mut state, &plan, model, means, progress)?;
+        denoise(&mut state, &plan, model, in_tiles, means, progress)?;
     }
     let denoise = start.elapsed().as_secs_f64();
     if let Some(path) = means.keep(&state) {
         tell(progress, Progress::Saved(path))?;
     }
-    let in_tiles = memory.is_some_and(|memory| memory.in_tiles);
     let clip = decode(&state, model, in_tiles, pixels, progress)?;
     Ok(Clip { secs: StageSecs { denoise, ..clip.secs }, ..clip })
 }
@@ -193,13 +205,15 @@ fn denoise(
     state: &mut State,
     plan: &Plan,
     model: &mut dyn Generator,
+    in_tiles: bool,
     means: &Means,
     progress: &mut dyn FnMut(Progress<'_>) -> ControlFlow<()>,
 ) -> Result<(), PipelineError> {
     let spec = model.spec();
     let request = state.request().clone();
+    let shown = state.picture.as_ref().map(|begun| Shown { picture: begun.picture(), in_tiles });
     let mut given = vec![false; plan.window.times.len()];
-    given[0] = request.image.is_some();
+    given[0] = request.image.is_some() && shown.is_none();
     let noise_plan = spec.method.plan(plan.steps, plan.shift, &given);
     let told = match &request.states {
         Some(path) => given::states(path)?,
@@ -214,8 +228,14 @@ fn denoise(
     let start = state.position.clone();
     tracing::debug!(steps = plan.steps, done = start.done, latents = ?start.latent.video.dims(), "denoising");
     let mut kept = Instant::now();
-    let clean =
-        model.denoise(&told, &plan.window, start, &noise_plan, &plan.guidance, &mut |step| {
+    let clean = model.denoise(
+        &told,
+        shown.as_ref(),
+        &plan.window,
+        start,
+        &noise_plan,
+        &plan.guidance,
+        &mut |step| {
             if step.done < step.of && kept.elapsed() >= means.every {
                 state.reach(step.position());
                 if let Some(path) = means.keep(state) {
@@ -224,30 +244,25 @@ fn denoise(
                 kept = Instant::now();
             }
             progress(Progress::Denoised { done: step.done, of: step.of })
-        })?;
+        },
+    )?;
     if values(&clean.video).iter().any(|value| !value.is_finite()) {
         return Err(PipelineError::NotFinite);
     }
     state.reach(Position { latent: clean, done: plan.steps, memory: Vec::new() });
+    state.picture = None; // it has done its work
     Ok(())
 }
 
 /// Latents whose first frame is that of a picture.
-fn begun_with(
-    path: &Path,
-    (width, height): (usize, usize),
-    noise: Tensor<5>,
-    model: &dyn Generator,
-) -> Result<Tensor<5>, PipelineError> {
-    let picture = hibari_media::load_still(path)?;
-    let picture = hibari_media::resized(&picture, width, height)?;
+fn begun_with(picture: Frame, noise: Tensor<5>, model: &dyn Generator) -> Tensor<5> {
     let first = model.encode(&vec![picture; model.spec().first_frames]);
     let later = noise.dims()[2] - 1;
     let first = first.to_device(&noise.device());
-    Ok(match later {
+    match later {
         0 => first,
         _ => Tensor::cat(vec![first, noise.narrow(2, 1, later)], 2),
-    })
+    }
 }
 
 /// Pure noise `[1, C, f, h, w]`, of the seed or of a file.

@@ -7,15 +7,19 @@ use std::path::{Path, PathBuf};
 
 use burn::tensor::{Device, Tensor, TensorData};
 use hibari_diffusion::{Latent, Position};
-use hibari_weights::{StoredTensor, WeightIndex, write_safetensors};
+use hibari_media::Frame;
+use hibari_weights::{Dtype, StoredTensor, WeightIndex, write_safetensors};
 use serde::{Deserialize, Serialize};
 
 use crate::error::PipelineError;
 use crate::families::Generator;
+use crate::picture::Begun;
 use crate::request::Request;
 
 const LATENTS: &str = "latents";
 const MEMORY: &str = "solver.";
+const PICTURE: &str = "picture";
+const SQUARE: &str = "picture.square";
 const KEY: &str = "hibari.state";
 
 /// What a video was made from.
@@ -38,6 +42,8 @@ pub struct State {
     pub(crate) job: Job,
     /// Latents `[1, C, f, h, w]`, and what the solver remembers.
     pub(crate) position: Position,
+    /// What the model is shown while it denoises.
+    pub(crate) picture: Option<Begun>,
 }
 
 /// What is asked for.
@@ -94,6 +100,10 @@ impl State {
         for (idx, tensor) in self.position.memory.iter().enumerate() {
             tensors.push(stored(&format!("{MEMORY}{idx}"), tensor));
         }
+        if let Some(Begun { frame, square }) = &self.picture {
+            tensors.push(stored_picture(PICTURE, frame));
+            tensors.extend(square.as_ref().map(|frame| stored_picture(SQUARE, frame)));
+        }
         Ok(write_safetensors(path, &tensors, &metadata)?)
     }
 
@@ -121,8 +131,26 @@ impl State {
         let names = (0..).map(|idx| format!("{MEMORY}{idx}"));
         let names = names.take_while(|name| index.contains(name));
         let memory = names.map(|name| tensor(&name)).collect::<Result<_, _>>()?;
+        let picture = |name: &str| match index.shape(name) {
+            Some(&[height, width, 3]) => Frame::new(width, height, index.bytes(name)?.to_vec())
+                .map(Some)
+                .map_err(|error| wrong(error.to_string())),
+            Some(_) => Err(wrong(format!("its `{name}` is none"))),
+            None => Ok(None),
+        };
+        let square = picture(SQUARE)?;
+        let picture = picture(PICTURE)?.map(|frame| Begun { frame, square });
         let done = job.done;
-        Ok(Self { job, position: Position { latent, done, memory } })
+        Ok(Self { job, position: Position { latent, done, memory }, picture })
+    }
+}
+
+fn stored_picture(name: &str, frame: &Frame) -> StoredTensor {
+    StoredTensor {
+        name: name.to_owned(),
+        dtype: Dtype::U8,
+        shape: vec![frame.height, frame.width, 3],
+        bytes: frame.rgb.clone(),
     }
 }
 
@@ -187,7 +215,9 @@ mod tests {
             done: 3,
             memory: vec![video(1.0), video(2.0)],
         };
-        State { job, position }
+        let square = Some(Frame::filled(2, 2, [1, 2, 3]));
+        let picture = Some(Begun { frame: Frame::filled(5, 4, [7, 8, 9]), square });
+        State { job, position, picture }
     }
 
     #[test]
@@ -196,7 +226,7 @@ mod tests {
         let path = folder.path().join("a");
         state().save(&path).unwrap();
         let back = State::open(&path).unwrap();
-        assert_eq!(back.job, state().job);
+        assert_eq!((&back.job, &back.picture), (&state().job, &state().picture));
         let all = |state: &State| {
             let mut all = vec![values(&state.position.latent.video)];
             all.extend(state.position.memory.iter().map(values));

@@ -21,7 +21,7 @@ use self::text::{TextBatch, Words};
 use self::vae::Ae;
 use crate::layers::initialise;
 use crate::text::MiniLm;
-use crate::{ModelError, ModelSpec, TimedText, VideoModel, Window};
+use crate::{FirstPicture, ModelError, ModelSpec, TimedText, VideoModel, Window};
 
 pub use weights::{Parts, load, load_ae, matches, save, save_ae};
 
@@ -68,7 +68,7 @@ impl Lark {
             negative: String::new(),
             shift: 1.0,
             method: Method::DpmPp2M,
-            takes_first_frame: false,
+            first_picture: FirstPicture::None,
             is_grounded: true,
         };
         Self { spec, parts, encoder, device: device() }

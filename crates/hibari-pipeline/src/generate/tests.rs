@@ -6,7 +6,7 @@ use burn::tensor::Tensor;
 use std::time::Duration;
 
 use hibari_diffusion::{Guidance, Method, NoisePlan, Sigma, Step};
-use hibari_models::{Estimate, Window};
+use hibari_models::Window;
 use hibari_weights::{StoredTensor, write_safetensors};
 use hibari_world::NearestWord;
 
@@ -40,7 +40,7 @@ impl Flat {
             negative: String::new(),
             shift: 1.0,
             method: Method::DpmPp2M,
-            takes_first_frame: false,
+            first_picture: FirstPicture::None,
             is_grounded: true,
         };
         Self { spec, value, decode_bytes_a_pixel: None }
@@ -63,6 +63,7 @@ impl Generator for Flat {
     fn denoise(
         &mut self,
         told: &Told,
+        _shown: Option<&Shown>,
         window: &Window,
         start: Position,
         plan: &NoisePlan,
@@ -98,6 +99,7 @@ impl Generator for Flat {
             tiled_bytes: Some(1 << 30),
             call_flop: 0,
             decode_flop: 0,
+            encode_flop: 0,
         })
     }
 
@@ -222,7 +224,7 @@ fn nonsense_is_not_drawn() {
 }
 
 #[test]
-fn a_state_that_cannot_be_kept_do_not_stop_the_work() {
+fn a_state_that_cannot_be_kept_does_not_stop_the_work() {
     let (told, clip) = run(0.5, Path::new("/no/such/folder/state"), 0);
     assert!(clip.is_ok() && !told.contains(&"saved"));
 }

@@ -124,20 +124,22 @@ impl Vae {
         let whole = Tiling { tile_px: height.max(width), step_px: height.max(width) };
         let Tiling { tile_px, step_px } = tiling.unwrap_or(whole);
         let grid = Grid::new([height / patch, width / patch], tile_px, step_px);
-        let mut histories = vec![History::default(); grid.len()];
-        let mut latents = Vec::new();
-        let mut start = 0;
-        while start < frames {
-            let n = if start == 0 { 1 } else { FRAMES };
-            let chunk = patchify(pixels.clone().narrow(2, start, n), patch);
-            let encode =
-                |(tile, history)| self.networks.encode_chunk(cut(chunk.clone(), tile), history);
-            let tiles = grid.tiles().zip(&mut histories).map(encode).collect();
-            let (step, overlap) = (step_px / cells_px, (tile_px - step_px) / cells_px);
-            latents.push(join(tiles, grid.columns.len(), step, overlap));
-            start += n;
-        }
-        (Tensor::cat(latents, 2) - self.mean(&pixels.device())) / self.std(&pixels.device())
+        let chunks =
+            || std::iter::once(0..1).chain((1..frames).step_by(FRAMES).map(|i| i..i + FRAMES));
+        // Each tile through all of time before the next: what tiles remember is much more than what they become.
+        let tile = |place: (Range<usize>, Range<usize>)| {
+            let mut history = History::default();
+            let encode = |times: Range<usize>| {
+                let chunk = pixels.clone().narrow(2, times.start, times.len());
+                let chunk = cut(patchify(chunk, patch), place.clone());
+                self.networks.encode_chunk(chunk, &mut history)
+            };
+            Tensor::cat(chunks().map(encode).collect(), 2)
+        };
+        let tiles = grid.tiles().map(tile).collect();
+        let (step, overlap) = (step_px / cells_px, (tile_px - step_px) / cells_px);
+        let latents = join(tiles, grid.columns.len(), step, overlap);
+        (latents - self.mean(&pixels.device())) / self.std(&pixels.device())
     }
 
     /// Latents of unit variance to frames, handed over in order; stops when `frame` breaks.
