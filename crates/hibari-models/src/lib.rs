@@ -166,15 +166,26 @@ pub enum ModelError {
     },
 }
 
-/// What a video asks of the machine, beside what every run needs.
+/// A way to decode, and what it asks of the memory.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Decoding {
+    /// Side of a tile in pixels; `None` for whole pictures.
+    pub tile_px: Option<usize>,
+    /// Memory in all.
+    pub bytes: u64,
+    /// The part of it that the weights have before the work begins.
+    pub weight_bytes: u64,
+    /// The part of it that each piece of the work takes anew.
+    pub piece_bytes: u64,
+}
+
+/// What a video asks of the machine, beside what every run needs.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Estimate {
     /// Memory while the model denoises, its weights included.
     pub denoise_bytes: u64,
-    /// Memory while it decodes.
-    pub decode_bytes: u64,
-    /// The same in tiles, for models that can.
-    pub tiled_bytes: Option<u64>,
+    /// Ways to decode, those with less memory last; at least one.
+    pub decodings: Vec<Decoding>,
     /// Multiplications and additions of one call of the network.
     pub call_flop: u64,
     /// The same of decoding.
@@ -214,14 +225,14 @@ pub trait VideoModel: Send {
     }
 
     /// Tells both conditions of a video the picture that it begins with; for models whose spec says
-    /// [`FirstPicture::Shown`]. `in_tiles`: with less memory, and values that differ a little.
+    /// [`FirstPicture::Shown`]. `tile_px`: as in [`Self::decode`].
     ///
     /// # Errors
     /// if the model is shown no pictures, or its files cannot be read
     fn show(
         &self,
         _picture: &Picture,
-        _in_tiles: bool,
+        _tile_px: Option<usize>,
         _window: &Window,
         _conds: [&mut Self::Cond; 2],
     ) -> Result<(), ModelError> {
@@ -247,11 +258,15 @@ pub trait VideoModel: Send {
     /// [`ModelSpec::frames`] of `f`.
     fn encode(&self, pixels: Tensor<5>) -> Tensor<5>;
 
-    /// Latents `[1, C, f, h, w]` to frames `[1, 3, H, W]` in [-1, 1], handed over in order; stops when `frame` breaks.
-    fn decode(&self, latent: Tensor<5>, frame: &mut dyn FnMut(Tensor<4>) -> ControlFlow<()>);
-
-    /// The same in tiles, for models whose [`Estimate`] says that they can: less memory, and values that differ a little.
-    fn decode_tiled(&self, latent: Tensor<5>, frame: &mut dyn FnMut(Tensor<4>) -> ControlFlow<()>) {
-        self.decode(latent, frame);
-    }
+    /// Latents `[1, C, f, h, w]` to frames `[1, 3, H, W]` in [-1, 1], handed over in order; stops when `frame` breaks, or
+    /// `piece`, which is asked before each piece of the work how many of all are done.
+    ///
+    /// With `tile_px`, one of those that [`Estimate::decodings`] has, in tiles: less memory, and values that differ a little.
+    fn decode(
+        &self,
+        latent: Tensor<5>,
+        tile_px: Option<usize>,
+        piece: &mut dyn FnMut(usize, usize) -> ControlFlow<()>,
+        frame: &mut dyn FnMut(Tensor<4>) -> ControlFlow<()>,
+    );
 }

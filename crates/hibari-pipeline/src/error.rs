@@ -98,6 +98,14 @@ pub enum PipelineError {
         /// What fits, in words.
         nearest: Option<String>,
     },
+    /// What was denoised cannot be decoded now.
+    #[error("decoding needs {need_mb} MB of memory in its smallest tiles, {have_mb} are available")]
+    Decoding {
+        /// Megabytes that it needs at least.
+        need_mb: u64,
+        /// Megabytes that there are.
+        have_mb: u64,
+    },
     /// The model returned infinities or no numbers.
     #[error("the model returned values that are not finite")]
     NotFinite,
@@ -117,7 +125,8 @@ impl PipelineError {
                 format!("the nearest is `{nearest}`; it makes {valid}")
             }
             Self::Image { .. } => {
-                "leave it out, or use a model that does: `hibari model pull` lists those by i2v and ti2v in their names".into()
+                "leave it out, or use a model that begins with one: those with `i2v` in their names"
+                    .into()
             }
             Self::NoImage { .. } => "give one with `--image FILE.png`".into(),
             Self::Media(_) => "give a PNG or WebP file".into(),
@@ -135,6 +144,7 @@ impl PipelineError {
                 let nearest = nearest.as_deref().unwrap_or("nothing of this model fits so");
                 format!("{nearest}; --stream-weights leaves the weights in their files")
             }
+            Self::Decoding { .. } => "close other programs".into(),
             Self::NotFinite => "use other weights, or less guidance".into(),
             Self::Canceled => "run the same command again to start over".into(),
         }

@@ -58,8 +58,8 @@ pub enum Told {
 pub struct Shown {
     /// The picture that the video begins with.
     pub picture: Picture,
-    /// Whether it is encoded in tiles: less memory, and values that differ a little.
-    pub in_tiles: bool,
+    /// Side of the tiles that it is encoded in, if it is: less memory, and values that differ a little.
+    pub tile_px: Option<usize>,
 }
 
 /// Makes a model of what is there; the second is the text encoder of models that are trained here.
@@ -167,20 +167,22 @@ fn is_gguf(path: &Path) -> bool {
 /// # Errors
 /// if no family knows it, or it is damaged
 pub fn load(source: &Source, text: &WeightIndex) -> Result<Box<dyn Generator>, PipelineError> {
-    let family = FAMILIES.iter().find(|family| (family.matches)(source));
-    let Some(family) = family else {
-        let path = source.path().to_path_buf();
-        // What it is not, it may not be because it is damaged.
-        return Err(match source {
-            Source::Published { .. } if path.is_file() => match Checkpoint::open(&path) {
-                Err(error) => error.into(),
-                Ok(_) => PipelineError::Family { path },
-            },
-            _ => PipelineError::Family { path },
-        });
-    };
+    let family = family_of(source)?;
     tracing::debug!(family = family.id, weights = %source.path().display(), "loading");
     Ok((family.load)(source, text)?)
+}
+
+/// The family that knows a model.
+fn family_of(source: &Source) -> Result<&'static Family, PipelineError> {
+    if let Some(family) = FAMILIES.iter().find(|family| (family.matches)(source)) {
+        return Ok(family);
+    }
+    let path = source.path().to_path_buf();
+    // What it is not, it may not be because it is damaged.
+    if matches!(source, Source::Published { .. }) && path.is_file() {
+        Checkpoint::open(&path)?;
+    }
+    Err(PipelineError::Family { path })
 }
 
 /// Where a published model of this name is on the hub.
@@ -194,15 +196,9 @@ pub fn hub_id(preset: &str) -> Option<&'static str> {
 /// # Errors
 /// if no family knows them, or they are damaged
 pub fn inspect(path: &Path) -> Result<Inspection, PipelineError> {
-    let unknown = || PipelineError::Family { path: path.to_path_buf() };
     let source = Source::Published { path: path.to_path_buf(), settings: Settings::default() };
-    let Some(family) = FAMILIES.iter().find(|family| (family.matches)(&source)) else {
-        if path.is_file() {
-            Checkpoint::open(path)?;
-        }
-        return Err(unknown());
-    };
-    Ok((family.inspect.ok_or_else(unknown)?)(path)?)
+    let unknown = || PipelineError::Family { path: path.to_path_buf() };
+    Ok((family_of(&source)?.inspect.ok_or_else(unknown)?)(path)?)
 }
 
 /// A loaded model of any family.
@@ -245,12 +241,12 @@ pub trait Generator: Send {
     /// What a window asks of the machine, if that is much.
     fn estimate(&self, window: &Window) -> Option<Estimate>;
 
-    /// Latents `[1, C, f, h, w]` to frames `[1, 3, H, W]` in [-1, 1], in order, at once or in tiles; stops when `frame`
-    /// breaks.
+    /// Latents to frames, see [`VideoModel::decode`].
     fn decode(
         &self,
         latents: Tensor<5>,
-        in_tiles: bool,
+        tile_px: Option<usize>,
+        piece: &mut dyn FnMut(usize, usize) -> ControlFlow<()>,
         frame: &mut dyn FnMut(Tensor<4>) -> ControlFlow<()>,
     );
 }
@@ -312,8 +308,8 @@ impl<M: VideoModel> Generator for Loaded<M> {
                 model.condition_on_states(negative.clone(), window)?,
             ),
         };
-        if let Some(Shown { picture, in_tiles }) = shown {
-            model.show(picture, *in_tiles, window, [&mut positive, &mut negative])?;
+        if let Some(Shown { picture, tile_px }) = shown {
+            model.show(picture, *tile_px, window, [&mut positive, &mut negative])?;
         }
         let mut predict = |noisy, sigma, branch| {
             let cond = match branch {
@@ -336,7 +332,8 @@ impl<M: VideoModel> Generator for Loaded<M> {
         let latents = self.encode(frames);
         let mut back = Vec::with_capacity(frames.len());
         let mut failed = None;
-        self.model.decode(latents, &mut |pixels| {
+        let go_on = &mut |_, _| ControlFlow::Continue(());
+        self.model.decode(latents, None, go_on, &mut |pixels| {
             match frame_from_pixels(pixels) {
                 Ok(frame) => back.push(frame),
                 Err(error) => {
@@ -356,12 +353,10 @@ impl<M: VideoModel> Generator for Loaded<M> {
     fn decode(
         &self,
         latents: Tensor<5>,
-        in_tiles: bool,
+        tile_px: Option<usize>,
+        piece: &mut dyn FnMut(usize, usize) -> ControlFlow<()>,
         frame: &mut dyn FnMut(Tensor<4>) -> ControlFlow<()>,
     ) {
-        match in_tiles {
-            true => self.model.decode_tiled(latents, frame),
-            false => self.model.decode(latents, frame),
-        }
+        self.model.decode(latents, tile_px, piece, frame);
     }
 }

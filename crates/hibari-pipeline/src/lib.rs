@@ -17,7 +17,7 @@ pub mod state;
 pub use error::PipelineError;
 pub use families::{FAMILIES, Family, Generator, Shown, Source, Told, hub_id, inspect, load};
 pub use generate::{Clip, Pixels, Progress, StageSecs, generate, resume};
-pub use memory::MemoryPlan;
+pub use memory::{Gauge, MemoryPlan};
 pub use prompt::Understood;
 pub use request::{ModelFiles, Request};
 pub use state::{Made, Means, State};

@@ -3,16 +3,19 @@
 //! Before the last step it holds the latents as they are and what the solver remembers, after it the clean latents.
 
 use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use burn::tensor::{Device, Tensor, TensorData};
 use hibari_diffusion::{Latent, Position};
 use hibari_media::Frame;
-use hibari_weights::{Dtype, StoredTensor, WeightIndex, write_safetensors};
+use hibari_weights::{Dtype, StoredTensor, WeightIndex, WeightsError, write_safetensors};
 use serde::{Deserialize, Serialize};
 
 use crate::error::PipelineError;
 use crate::families::Generator;
+use crate::memory::Gauge;
 use crate::picture::Begun;
 use crate::request::Request;
 
@@ -21,6 +24,8 @@ const MEMORY: &str = "solver.";
 const PICTURE: &str = "picture";
 const SQUARE: &str = "picture.square";
 const KEY: &str = "hibari.state";
+/// What is wrong with a file that is no state.
+const OTHER: &str = "it is of another kind";
 
 /// What a video was made from.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -113,8 +118,14 @@ impl State {
     /// if the file is damaged, or holds something else
     pub fn open(path: &Path) -> Result<Self, PipelineError> {
         let wrong = |reason: String| PipelineError::State { path: path.to_path_buf(), reason };
-        let index = WeightIndex::open(path)?;
-        let job = index.metadata(KEY).ok_or_else(|| wrong("it is of another kind".into()))?;
+        let index = WeightIndex::open(path).map_err(|error| match error {
+            WeightsError::Header { .. } | WeightsError::Truncated { .. } if !has_header(path) => {
+                wrong(OTHER.into())
+            }
+            WeightsError::Unhashed { .. } => wrong(OTHER.into()),
+            error => error.into(),
+        })?;
+        let job = index.metadata(KEY).ok_or_else(|| wrong(OTHER.into()))?;
         let job: Job = serde_json::from_str(job).map_err(|error| wrong(error.to_string()))?;
         let tensor = |name: &str| {
             let shape: [usize; 5] = index
@@ -145,6 +156,13 @@ impl State {
     }
 }
 
+/// Whether a file begins as those of tensors do: the length of its header in eight bytes, then the header. Others are no
+/// damaged states.
+fn has_header(path: &Path) -> bool {
+    let mut start = [0; 9];
+    File::open(path).and_then(|mut file| file.read_exact(&mut start)).is_ok() && start[8] == b'{'
+}
+
 fn stored_picture(name: &str, frame: &Frame) -> StoredTensor {
     StoredTensor {
         name: name.to_owned(),
@@ -166,14 +184,14 @@ pub struct Means {
     pub paths: Vec<PathBuf>,
     /// How often it is written while the model denoises; it always is before the latents are decoded.
     pub every: std::time::Duration,
-    /// Memory that may be used; `None` if nobody knows.
-    pub memory_bytes: Option<u64>,
+    /// Memory that may be used.
+    pub memory: Gauge,
 }
 
 impl Means {
     /// For work that need not survive.
     pub fn none() -> Self {
-        Self { paths: Vec::new(), every: std::time::Duration::MAX, memory_bytes: None }
+        Self { paths: Vec::new(), every: std::time::Duration::MAX, memory: Gauge::new(|| None) }
     }
 
     /// Writes the state, and returns where.
@@ -245,5 +263,19 @@ mod tests {
         let error = State::open(&path).unwrap_err();
         assert!(matches!(error, PipelineError::State { .. }), "{error}");
         assert!(!error.hint().is_empty());
+
+        let pictures = hibari_media::Frame::filled(90, 90, [9, 9, 9]);
+        let picture = folder.path().join("a.png");
+        hibari_media::save_still(&picture, &pictures, None).unwrap();
+        for bytes in [std::fs::read(picture).unwrap(), b"text".to_vec(), Vec::new()] {
+            std::fs::write(&path, bytes).unwrap();
+            let error = State::open(&path).unwrap_err();
+            assert!(error.to_string().contains("does not hold a video in the making"), "{error}");
+        }
+        state().save(&path).unwrap();
+        let whole = std::fs::read(&path).unwrap();
+        std::fs::write(&path, &whole[..whole.len() - 1]).unwrap();
+        let error = State::open(&path).unwrap_err();
+        assert!(matches!(error, PipelineError::Weights(WeightsError::Truncated { .. })), "{error}");
     }
 }

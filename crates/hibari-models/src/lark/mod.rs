@@ -184,7 +184,13 @@ impl VideoModel for Lark {
         latents.reshape([b, f, h, w, c]).permute([0, 4, 1, 2, 3])
     }
 
-    fn decode(&self, latent: Tensor<5>, frame: &mut dyn FnMut(Tensor<4>) -> ControlFlow<()>) {
+    fn decode(
+        &self,
+        latent: Tensor<5>,
+        _tile_px: Option<usize>,
+        _piece: &mut dyn FnMut(usize, usize) -> ControlFlow<()>,
+        frame: &mut dyn FnMut(Tensor<4>) -> ControlFlow<()>,
+    ) {
         let [_, _, _, h, w] = latent.dims();
         let (height, width) = (h * CELL_PX, w * CELL_PX);
         decode_rgb(&self.parts.ae, latent, &mut |rgb| {

@@ -284,7 +284,7 @@ impl VideoModel for Wan {
     fn show(
         &self,
         picture: &Picture,
-        in_tiles: bool,
+        tile_px: Option<usize>,
         window: &Window,
         conds: [&mut Conditioning; 2],
     ) -> Result<(), ModelError> {
@@ -294,7 +294,7 @@ impl VideoModel for Wan {
         let grey =
             Tensor::zeros([1, 3, self.spec.frames(n_latents) - 1, height, width], &self.device);
         let video = if n_latents > 1 { Tensor::cat(vec![first, grey], 2) } else { first };
-        let latents = self.parts.vae.get().encode(video, in_tiles.then_some(Tiling::DEFAULT));
+        let latents = self.parts.vae.get().encode(video, tile_px.map(Tiling::of));
         self.parts.vae.leave();
         let [_, _, _, h, w] = latents.dims();
         let mut mask = vec![Tensor::ones([1, FRAMES, 1, h, w], &self.device)];
@@ -341,14 +341,15 @@ impl VideoModel for Wan {
         Some(super::estimate::of(config, *residency, &self.parts.vae.config, window))
     }
 
-    fn decode(&self, latent: Tensor<5>, frame: &mut dyn FnMut(Tensor<4>) -> ControlFlow<()>) {
-        self.parts.transformers.leave();
-        self.parts.vae.get().decode(latent.to_device(&self.device), None, frame);
-    }
-
-    fn decode_tiled(&self, latent: Tensor<5>, frame: &mut dyn FnMut(Tensor<4>) -> ControlFlow<()>) {
+    fn decode(
+        &self,
+        latent: Tensor<5>,
+        tile_px: Option<usize>,
+        piece: &mut dyn FnMut(usize, usize) -> ControlFlow<()>,
+        frame: &mut dyn FnMut(Tensor<4>) -> ControlFlow<()>,
+    ) {
         self.parts.transformers.leave();
         let latent = latent.to_device(&self.device);
-        self.parts.vae.get().decode(latent, Some(Tiling::DEFAULT), frame);
+        self.parts.vae.get().decode(latent, tile_px.map(Tiling::of), piece, frame);
     }
 }

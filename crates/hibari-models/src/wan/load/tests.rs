@@ -106,7 +106,7 @@ fn denoised_on(
     let mut positive = wan.condition_on_states(states("pos", rows), &window).unwrap();
     let mut negative = wan.condition_on_states(states("neg", rows), &window).unwrap();
     if let Some(picture) = shown {
-        wan.show(picture, false, &window, [&mut positive, &mut negative]).unwrap();
+        wan.show(picture, None, &window, [&mut positive, &mut negative]).unwrap();
     }
     let dims = [1, spec.channels, 3, h, w];
     let mut video =
@@ -238,7 +238,7 @@ fn sizes_of(path: &Path) -> String {
 #[track_caller]
 fn assert_decoded(wan: &Wan, latents: Tensor<5>, expected: [f64; 3]) {
     let mut frames = Vec::new();
-    wan.decode(latents, &mut |frame| {
+    wan.decode(latents, None, &mut |_, _| ControlFlow::Continue(()), &mut |frame| {
         frames.push(frame.unsqueeze_dim::<5>(2));
         ControlFlow::Continue(())
     });
@@ -287,7 +287,7 @@ fn latents_are_those_of_the_original_pipeline() {
     let done = denoised(&mut wan, [4, 6], None);
     assert_near(&done, T2V);
     let mut frames = 0;
-    wan.decode(done, &mut |frame| {
+    wan.decode(done, None, &mut |_, _| ControlFlow::Continue(()), &mut |frame| {
         assert_eq!(frame.dims(), [1, 3, 32, 48]);
         frames += 1;
         ControlFlow::Continue(())
