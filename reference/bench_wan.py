@@ -2,7 +2,7 @@
 
     python bench_wan.py FOLDER SIZE FRAMES STEPS GUIDANCE SHIFT [HIBARI_LATENTS HIBARI_FRAMES] [--f32] [--vae-bf16]
 
-Prints one JSON line; with hibari's files also the cosine and the largest difference to them.
+A model that is shown pictures is shown `picture.png`. Prints one JSON line; with hibari's files also the cosine and the largest difference to them.
 """
 
 import json
@@ -12,9 +12,11 @@ import time
 from pathlib import Path
 
 import torch
-from diffusers import AutoencoderKLWan, WanPipeline, WanTransformer3DModel
+from diffusers import AutoencoderKLWan, WanImageToVideoPipeline, WanPipeline, WanTransformer3DModel
 from diffusers.schedulers import UniPCMultistepScheduler
+from PIL import Image
 from safetensors.torch import load_file
+from transformers import CLIPImageProcessorPil, CLIPVisionModel
 
 flags = {a for a in sys.argv[1:] if a.startswith("--")}
 args = [a for a in sys.argv[1:] if not a.startswith("--")]
@@ -29,7 +31,19 @@ transformer = WanTransformer3DModel.from_pretrained(folder / "transformer", torc
 vae_dtype = torch.bfloat16 if "--vae-bf16" in flags else torch.float32
 vae = AutoencoderKLWan.from_pretrained(folder / "vae", torch_dtype=vae_dtype)
 scheduler = UniPCMultistepScheduler.from_pretrained(folder / "scheduler", flow_shift=shift)
-pipe = WanPipeline(tokenizer=None, text_encoder=None, vae=vae, scheduler=scheduler, transformer=transformer)
+parts = {"tokenizer": None, "text_encoder": None, "vae": vae, "scheduler": scheduler, "transformer": transformer}
+more = {}
+if (folder / "picture.png").exists():
+    more["image"] = Image.open(folder / "picture.png")
+    if (folder / "image_encoder").exists():
+        parts["image_encoder"] = CLIPVisionModel.from_pretrained(folder / "image_encoder", torch_dtype=torch.float32)
+        parts["image_processor"] = CLIPImageProcessorPil.from_pretrained(folder / "image_processor")
+    if (folder / "transformer_2").exists():
+        second = WanTransformer3DModel.from_pretrained(folder / "transformer_2", torch_dtype=dtype)
+        parts |= {"transformer_2": second, "boundary_ratio": 0.9}
+    pipe = WanImageToVideoPipeline(**parts)
+else:
+    pipe = WanPipeline(**parts)
 pipe.set_progress_bar_config(disable=True)
 states = load_file(folder / "states.safetensors")
 noise = load_file(folder / "noise.safetensors")["latents"]
@@ -43,7 +57,7 @@ with torch.no_grad():
         negative_prompt_embeds=states["negative_prompt_embeds"].to(dtype),
         height=height, width=width, num_frames=frames, num_inference_steps=steps, guidance_scale=guidance,
         latents=noise, output_type="latent",
-        callback_on_step_end=lambda *a: marks.append(time.perf_counter()) or {},
+        **more, callback_on_step_end=lambda *a: marks.append(time.perf_counter()) or {},
     ).frames
     denoise = time.perf_counter() - start
     start = time.perf_counter()

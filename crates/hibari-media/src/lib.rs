@@ -6,6 +6,7 @@ mod error;
 mod frame;
 mod mp4;
 mod provenance;
+mod resize;
 mod sheet;
 mod still;
 
@@ -13,5 +14,6 @@ pub use error::MediaError;
 pub use frame::Frame;
 pub use mp4::{FrameRate, Mp4Options, Video, decode_mp4, encode_mp4};
 pub use provenance::{Provenance, read_provenance};
+pub use resize::{Filter, centre, resized};
 pub use sheet::{contact_sheet, video_sheet};
-pub use still::{load_still, resized, save_gif, save_still};
+pub use still::{load_still, save_gif, save_still};

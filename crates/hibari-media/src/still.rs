@@ -5,7 +5,6 @@ use std::io::Cursor;
 use std::path::Path;
 
 use image::codecs::gif::{GifEncoder, Repeat};
-use image::imageops::FilterType;
 use image::{Delay, DynamicImage, ImageFormat, RgbImage};
 
 use crate::error::MediaError;
@@ -49,21 +48,6 @@ pub fn load_still(path: &Path) -> Result<Frame, MediaError> {
         .map_err(|error| MediaError::malformed(path, error))?
         .into_rgb8();
     let (width, height) = (image.width() as usize, image.height() as usize);
-    Frame::new(width, height, image.into_raw())
-}
-
-/// The same picture in another size, smoothed by Lanczos' filter; proportions are not kept.
-///
-/// # Errors
-/// [`MediaError::FrameSize`] for a size that no picture has
-pub fn resized(frame: &Frame, width: usize, height: usize) -> Result<Frame, MediaError> {
-    let misfit = || MediaError::FrameSize { width, height, bytes: frame.rgb.len() };
-    let (w, h) = (u32::try_from(width), u32::try_from(height));
-    let (Ok(w), Ok(h)) = (w, h) else { return Err(misfit()) };
-    if w == 0 || h == 0 {
-        return Err(misfit());
-    }
-    let image = image_from_frame(frame)?.resize_exact(w, h, FilterType::Lanczos3).into_rgb8();
     Frame::new(width, height, image.into_raw())
 }
 
@@ -111,18 +95,5 @@ fn still_format(path: &Path) -> Result<ImageFormat, MediaError> {
         Some("png") => Ok(ImageFormat::Png),
         Some("webp") => Ok(ImageFormat::WebP),
         _ => Err(MediaError::Format { path: path.to_owned() }),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_picture_in_another_size_keeps_its_colours() {
-        let frame = Frame::filled(64, 48, [10, 200, 90]);
-        let small = resized(&frame, 16, 32).expect("a size");
-        assert_eq!((small.width, small.height, small.pixel(7, 7)), (16, 32, [10, 200, 90]));
-        assert!(resized(&frame, 0, 32).is_err());
     }
 }

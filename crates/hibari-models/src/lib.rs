@@ -3,6 +3,7 @@
 //! A family is a folder: [`lark`], [`wan`]. Nothing outside its folder names its tensors; [`VideoModel`] is how the
 //! generation loop sees one.
 
+pub mod image;
 pub mod lark;
 pub mod layers;
 pub mod source;
@@ -58,8 +59,8 @@ pub struct ModelSpec {
     pub shift: f64,
     /// Solver and schedule.
     pub method: Method,
-    /// Whether a video may begin with a picture, given as the clean first latent frame.
-    pub takes_first_frame: bool,
+    /// How it is given the picture that a video begins with.
+    pub first_picture: FirstPicture,
     /// Whether it wants prompts in the words of the simulated world.
     pub is_grounded: bool,
 }
@@ -71,6 +72,36 @@ pub struct LowNoise {
     pub below: f64,
     /// Guidance weight there.
     pub guidance: f64,
+}
+
+/// How a model is given the picture that a video begins with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FirstPicture {
+    /// It takes none.
+    None,
+    /// There may be one: as the clean first latent frame.
+    Frame,
+    /// There must be one, which the model is shown beside the prompt, see [`VideoModel::show`]; also as a square, if it has
+    /// an image encoder.
+    Shown(Option<Square>),
+}
+
+/// What an image encoder sees of a picture.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Square {
+    /// Its side, in pixels.
+    pub side_px: usize,
+    /// Whether it is the middle of the picture; else it is all of it, whose proportions are lost.
+    pub is_middle: bool,
+}
+
+/// The picture that a video begins with, for models that are shown one.
+#[derive(Clone, Debug)]
+pub struct Picture {
+    /// `[1, 3, 1, H, W]` in [-1, 1], of the size of the video.
+    pub pixels: Tensor<5>,
+    /// `[1, 3, side_px, side_px]` in 0..1, as [`Square`] says.
+    pub square: Option<Tensor<4>>,
 }
 
 impl ModelSpec {
@@ -135,19 +166,32 @@ pub enum ModelError {
     },
 }
 
-/// What a video asks of the machine, beside what every run needs.
+/// A way to decode, and what it asks of the memory.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Decoding {
+    /// Side of a tile in pixels; `None` for whole pictures.
+    pub tile_px: Option<usize>,
+    /// Memory in all.
+    pub bytes: u64,
+    /// The part of it that the weights have before the work begins.
+    pub weight_bytes: u64,
+    /// The part of it that each piece of the work takes anew.
+    pub piece_bytes: u64,
+}
+
+/// What a video asks of the machine, beside what every run needs.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Estimate {
     /// Memory while the model denoises, its weights included.
     pub denoise_bytes: u64,
-    /// Memory while it decodes.
-    pub decode_bytes: u64,
-    /// The same in tiles, for models that can.
-    pub tiled_bytes: Option<u64>,
+    /// Ways to decode, those with less memory last; at least one.
+    pub decodings: Vec<Decoding>,
     /// Multiplications and additions of one call of the network.
     pub call_flop: u64,
     /// The same of decoding.
     pub decode_flop: u64,
+    /// The same of encoding the picture that the model is shown, for models that are.
+    pub encode_flop: u64,
 }
 
 /// A family, as the generation loop sees it.
@@ -180,6 +224,25 @@ pub trait VideoModel: Send {
         })
     }
 
+    /// Tells both conditions of a video the picture that it begins with; for models whose spec says
+    /// [`FirstPicture::Shown`]. `tile_px`: as in [`Self::decode`].
+    ///
+    /// # Errors
+    /// if the model is shown no pictures, or its files cannot be read
+    fn show(
+        &self,
+        _picture: &Picture,
+        _tile_px: Option<usize>,
+        _window: &Window,
+        _conds: [&mut Self::Cond; 2],
+    ) -> Result<(), ModelError> {
+        let family = self.spec().family;
+        Err(ModelError::Request {
+            message: format!("a model of the family `{family}` is shown no pictures"),
+            hint: "leave out the picture".into(),
+        })
+    }
+
     /// What a window asks of the machine; `None` where that is small, as with models that are part of the program.
     fn estimate(&self, _window: &Window) -> Option<Estimate> {
         None
@@ -195,11 +258,15 @@ pub trait VideoModel: Send {
     /// [`ModelSpec::frames`] of `f`.
     fn encode(&self, pixels: Tensor<5>) -> Tensor<5>;
 
-    /// Latents `[1, C, f, h, w]` to frames `[1, 3, H, W]` in [-1, 1], handed over in order; stops when `frame` breaks.
-    fn decode(&self, latent: Tensor<5>, frame: &mut dyn FnMut(Tensor<4>) -> ControlFlow<()>);
-
-    /// The same in tiles, for models whose [`Estimate`] says that they can: less memory, and values that differ a little.
-    fn decode_tiled(&self, latent: Tensor<5>, frame: &mut dyn FnMut(Tensor<4>) -> ControlFlow<()>) {
-        self.decode(latent, frame);
-    }
+    /// Latents `[1, C, f, h, w]` to frames `[1, 3, H, W]` in [-1, 1], handed over in order; stops when `frame` breaks, or
+    /// `piece`, which is asked before each piece of the work how many of all are done.
+    ///
+    /// With `tile_px`, one of those that [`Estimate::decodings`] has, in tiles: less memory, and values that differ a little.
+    fn decode(
+        &self,
+        latent: Tensor<5>,
+        tile_px: Option<usize>,
+        piece: &mut dyn FnMut(usize, usize) -> ControlFlow<()>,
+        frame: &mut dyn FnMut(Tensor<4>) -> ControlFlow<()>,
+    );
 }

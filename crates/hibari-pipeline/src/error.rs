@@ -39,6 +39,12 @@ pub enum PipelineError {
         /// The model.
         preset: String,
     },
+    /// The model needs a picture.
+    #[error("the model `{preset}` makes videos of a picture, and none is given")]
+    NoImage {
+        /// The model.
+        preset: String,
+    },
     /// The picture cannot be read.
     #[error(transparent)]
     Media(#[from] hibari_media::MediaError),
@@ -92,6 +98,14 @@ pub enum PipelineError {
         /// What fits, in words.
         nearest: Option<String>,
     },
+    /// What was denoised cannot be decoded now.
+    #[error("decoding needs {need_mb} MB of memory in its smallest tiles, {have_mb} are available")]
+    Decoding {
+        /// Megabytes that it needs at least.
+        need_mb: u64,
+        /// Megabytes that there are.
+        have_mb: u64,
+    },
     /// The model returned infinities or no numbers.
     #[error("the model returned values that are not finite")]
     NotFinite,
@@ -110,7 +124,11 @@ impl PipelineError {
             Self::Setting { nearest, valid, .. } => {
                 format!("the nearest is `{nearest}`; it makes {valid}")
             }
-            Self::Image { .. } => "leave it out, or use a model that does: Wan 2.2 TI2V-5B".into(),
+            Self::Image { .. } => {
+                "leave it out, or use a model that begins with one: those with `i2v` in their names"
+                    .into()
+            }
+            Self::NoImage { .. } => "give one with `--image FILE.png`".into(),
             Self::Media(_) => "give a PNG or WebP file".into(),
             Self::Family { .. } => {
                 let known: Vec<&str> = crate::FAMILIES.iter().map(|family| family.id).collect();
@@ -126,6 +144,7 @@ impl PipelineError {
                 let nearest = nearest.as_deref().unwrap_or("nothing of this model fits so");
                 format!("{nearest}; --stream-weights leaves the weights in their files")
             }
+            Self::Decoding { .. } => "close other programs".into(),
             Self::NotFinite => "use other weights, or less guidance".into(),
             Self::Canceled => "run the same command again to start over".into(),
         }

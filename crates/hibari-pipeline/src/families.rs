@@ -11,7 +11,7 @@ use hibari_models::lark::{self, Lark};
 use hibari_models::source::{Inspection, Settings};
 use hibari_models::text::{MiniLm, Names};
 use hibari_models::wan;
-use hibari_models::{Estimate, ModelError, ModelSpec, TimedText, VideoModel, Window};
+use hibari_models::{Estimate, ModelError, ModelSpec, Picture, TimedText, VideoModel, Window};
 use hibari_weights::{Checkpoint, WeightIndex, WeightsError};
 use hibari_world::NearestWord;
 use hibari_world::grounding::known_names;
@@ -51,6 +51,15 @@ pub enum Told {
         /// What not to.
         negative: Tensor<3>,
     },
+}
+
+/// What a model is shown beside the prompt.
+#[derive(Clone, Debug)]
+pub struct Shown {
+    /// The picture that the video begins with.
+    pub picture: Picture,
+    /// Side of the tiles that it is encoded in, if it is: less memory, and values that differ a little.
+    pub tile_px: Option<usize>,
 }
 
 /// Makes a model of what is there; the second is the text encoder of models that are trained here.
@@ -158,20 +167,22 @@ fn is_gguf(path: &Path) -> bool {
 /// # Errors
 /// if no family knows it, or it is damaged
 pub fn load(source: &Source, text: &WeightIndex) -> Result<Box<dyn Generator>, PipelineError> {
-    let family = FAMILIES.iter().find(|family| (family.matches)(source));
-    let Some(family) = family else {
-        let path = source.path().to_path_buf();
-        // What it is not, it may not be because it is damaged.
-        return Err(match source {
-            Source::Published { .. } if path.is_file() => match Checkpoint::open(&path) {
-                Err(error) => error.into(),
-                Ok(_) => PipelineError::Family { path },
-            },
-            _ => PipelineError::Family { path },
-        });
-    };
+    let family = family_of(source)?;
     tracing::debug!(family = family.id, weights = %source.path().display(), "loading");
     Ok((family.load)(source, text)?)
+}
+
+/// The family that knows a model.
+fn family_of(source: &Source) -> Result<&'static Family, PipelineError> {
+    if let Some(family) = FAMILIES.iter().find(|family| (family.matches)(source)) {
+        return Ok(family);
+    }
+    let path = source.path().to_path_buf();
+    // What it is not, it may not be because it is damaged.
+    if matches!(source, Source::Published { .. }) && path.is_file() {
+        Checkpoint::open(&path)?;
+    }
+    Err(PipelineError::Family { path })
 }
 
 /// Where a published model of this name is on the hub.
@@ -185,15 +196,9 @@ pub fn hub_id(preset: &str) -> Option<&'static str> {
 /// # Errors
 /// if no family knows them, or they are damaged
 pub fn inspect(path: &Path) -> Result<Inspection, PipelineError> {
-    let unknown = || PipelineError::Family { path: path.to_path_buf() };
     let source = Source::Published { path: path.to_path_buf(), settings: Settings::default() };
-    let Some(family) = FAMILIES.iter().find(|family| (family.matches)(&source)) else {
-        if path.is_file() {
-            Checkpoint::open(path)?;
-        }
-        return Err(unknown());
-    };
-    Ok((family.inspect.ok_or_else(unknown)?)(path)?)
+    let unknown = || PipelineError::Family { path: path.to_path_buf() };
+    Ok((family_of(&source)?.inspect.ok_or_else(unknown)?)(path)?)
 }
 
 /// A loaded model of any family.
@@ -207,7 +212,7 @@ pub trait Generator: Send {
     /// The vocabulary's name that is nearest to `word`, if any is near.
     fn nearest(&mut self, word: &str) -> Option<NearestWord>;
 
-    /// Denoises along `plan` from `start` on, as it is told.
+    /// Denoises along `plan` from `start` on, as it is told and shown.
     ///
     /// # Shapes
     /// `[1, C, f, h, w]` in and out, `f` the length of the window
@@ -216,6 +221,7 @@ pub trait Generator: Send {
     fn denoise(
         &mut self,
         told: &Told,
+        shown: Option<&Shown>,
         window: &Window,
         start: Position,
         plan: &NoisePlan,
@@ -235,12 +241,12 @@ pub trait Generator: Send {
     /// What a window asks of the machine, if that is much.
     fn estimate(&self, window: &Window) -> Option<Estimate>;
 
-    /// Latents `[1, C, f, h, w]` to frames `[1, 3, H, W]` in [-1, 1], in order, at once or in tiles; stops when `frame`
-    /// breaks.
+    /// Latents to frames, see [`VideoModel::decode`].
     fn decode(
         &self,
         latents: Tensor<5>,
-        in_tiles: bool,
+        tile_px: Option<usize>,
+        piece: &mut dyn FnMut(usize, usize) -> ControlFlow<()>,
         frame: &mut dyn FnMut(Tensor<4>) -> ControlFlow<()>,
     );
 }
@@ -285,6 +291,7 @@ impl<M: VideoModel> Generator for Loaded<M> {
     fn denoise(
         &mut self,
         told: &Told,
+        shown: Option<&Shown>,
         window: &Window,
         start: Position,
         plan: &NoisePlan,
@@ -292,7 +299,7 @@ impl<M: VideoModel> Generator for Loaded<M> {
         progress: &mut dyn FnMut(Step<'_>) -> ControlFlow<()>,
     ) -> Result<Latent, PipelineError> {
         let model = &mut self.model;
-        let (positive, negative) = match told {
+        let (mut positive, mut negative) = match told {
             Told::Text { positive, negative } => {
                 (model.condition(positive, window)?, model.condition(negative, window)?)
             }
@@ -301,6 +308,9 @@ impl<M: VideoModel> Generator for Loaded<M> {
                 model.condition_on_states(negative.clone(), window)?,
             ),
         };
+        if let Some(Shown { picture, tile_px }) = shown {
+            model.show(picture, *tile_px, window, [&mut positive, &mut negative])?;
+        }
         let mut predict = |noisy, sigma, branch| {
             let cond = match branch {
                 Branch::Positive => &positive,
@@ -322,7 +332,8 @@ impl<M: VideoModel> Generator for Loaded<M> {
         let latents = self.encode(frames);
         let mut back = Vec::with_capacity(frames.len());
         let mut failed = None;
-        self.model.decode(latents, &mut |pixels| {
+        let go_on = &mut |_, _| ControlFlow::Continue(());
+        self.model.decode(latents, None, go_on, &mut |pixels| {
             match frame_from_pixels(pixels) {
                 Ok(frame) => back.push(frame),
                 Err(error) => {
@@ -342,12 +353,10 @@ impl<M: VideoModel> Generator for Loaded<M> {
     fn decode(
         &self,
         latents: Tensor<5>,
-        in_tiles: bool,
+        tile_px: Option<usize>,
+        piece: &mut dyn FnMut(usize, usize) -> ControlFlow<()>,
         frame: &mut dyn FnMut(Tensor<4>) -> ControlFlow<()>,
     ) {
-        match in_tiles {
-            true => self.model.decode_tiled(latents, frame),
-            false => self.model.decode(latents, frame),
-        }
+        self.model.decode(latents, tile_px, piece, frame);
     }
 }

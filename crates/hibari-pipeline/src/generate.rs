@@ -1,5 +1,6 @@
 //! The one generation loop: request, prompt, noise, denoising, state aside, frames.
 
+use std::cell::RefCell;
 use std::ops::ControlFlow;
 use std::path::Path;
 use std::time::Instant;
@@ -8,12 +9,13 @@ use burn::tensor::{Device, Tensor, TensorData};
 use hibari_diffusion::noise::Stream;
 use hibari_diffusion::{Latent, Position};
 use hibari_media::Frame;
-use hibari_models::{ModelSpec, TimedText};
+use hibari_models::{Decoding, Estimate, FirstPicture, ModelSpec, TimedText};
 
 use crate::error::PipelineError;
-use crate::families::{Generator, Told};
+use crate::families::{Generator, Shown, Told};
 use crate::given;
-use crate::memory::{self, MemoryPlan};
+use crate::memory::{self, Gauge, MemoryPlan};
+use crate::picture::Begun;
 use crate::pixels::frame_from_pixels;
 use crate::prompt::{self, Understood};
 use crate::request::{Plan, Request};
@@ -26,7 +28,7 @@ pub enum Progress<'a> {
     Understood(&'a Understood),
     /// The work begins; only of models with an estimate.
     Planned {
-        /// What memory it takes, and whether it decodes in tiles.
+        /// What memory it takes, and how it decodes.
         memory: &'a MemoryPlan,
         /// Multiplications and additions to come.
         flop: u64,
@@ -40,6 +42,15 @@ pub enum Progress<'a> {
     },
     /// The state is in this file.
     Saved(&'a Path),
+    /// So much of the decoding is done, of which frames come at the end.
+    Tiled {
+        /// Pieces done.
+        done: usize,
+        /// Pieces in all.
+        of: usize,
+    },
+    /// The memory grew short, so decoding begins again in tiles of this side, in pixels.
+    Short(usize),
     /// So many frames are decoded.
     Decoded {
         /// Frames done, from 1.
@@ -109,15 +120,24 @@ pub fn generate(
     };
     let understand = start.elapsed().as_secs_f64();
 
-    // Told again by `resume`; here it is refused before a picture is encoded.
-    memory::plan(&*model, &plan.window, means.memory_bytes)?;
+    // What does not fit is refused before a picture is encoded; `resume` tells the plan.
+    memory::plan(&*model, &plan.window, &means.memory)?;
     let mut latent = noise(request, model.spec(), &plan)?;
+    let mut picture = None;
     if let Some(path) = &request.image {
-        latent.video = begun_with(path, plan.window.size, latent.video, &*model)?;
+        let square = match model.spec().first_picture {
+            FirstPicture::Shown(square) => square,
+            _ => None,
+        };
+        let begun = Begun::open(path, plan.window.size, square)?;
+        match model.spec().first_picture {
+            FirstPicture::Shown(_) => picture = Some(begun),
+            _ => latent.video = begun_with(begun.frame, latent.video, &*model),
+        }
     }
     let model_sha256 = model.sha256().to_owned();
     let job = Job { request: request.clone(), caption, model_sha256, done: 0 };
-    let state = State { job, position: Position::start(latent) };
+    let state = State { job, position: Position::start(latent), picture };
     let clip = resume(state, model, means, pixels, progress)?;
     Ok(Clip { secs: StageSecs { understand, ..clip.secs }, ..clip })
 }
@@ -137,55 +157,112 @@ pub fn resume(
 ) -> Result<Clip, PipelineError> {
     assert!(state.is_of(&*model), "the state belongs to another model");
     let plan = state.request().plan(model.spec())?;
-    let memory = memory::plan(&*model, &plan.window, means.memory_bytes)?;
+    let memory = memory::plan(&*model, &plan.window, &means.memory)?;
     if let Some(memory) = &memory {
         let calls = if plan.guidance.weight > 1.0 { 2 } else { 1 };
         let left = (plan.steps - state.position.done.min(plan.steps)) as u64;
-        let flop = calls * left * memory.estimate.call_flop + memory.estimate.decode_flop;
+        let &Estimate { call_flop, decode_flop, encode_flop, .. } = &memory.estimate;
+        let encode_flop = if state.picture.is_some() { encode_flop } else { 0 };
+        let flop = calls * left * call_flop + decode_flop + encode_flop;
         tell(progress, Progress::Planned { memory, flop })?;
     }
     let start = Instant::now();
+    let tile_px = memory.as_ref().and_then(MemoryPlan::tile_px);
     if state.position.done < plan.steps {
-        denoise(&mut state, &plan, model, means, progress)?;
+        denoise(&mut state, &plan, model, tile_px, means, progress)?;
     }
     let denoise = start.elapsed().as_secs_f64();
     if let Some(path) = means.keep(&state) {
         tell(progress, Progress::Saved(path))?;
     }
-    let in_tiles = memory.is_some_and(|memory| memory.in_tiles);
-    let clip = decode(&state, model, in_tiles, pixels, progress)?;
+    let whole = [Decoding::default()];
+    let ways = memory.as_ref().map_or(&whole[..], MemoryPlan::decodings);
+    let clip = decode(&state, model, ways, &means.memory, pixels, progress)?;
     Ok(Clip { secs: StageSecs { denoise, ..clip.secs }, ..clip })
 }
 
-/// Decodes clean latents to frames; `pixels`, if given, gets them before they are rounded.
+/// Decodes clean latents to frames in the first of these ways that the memory is enough for; `pixels`, if given, gets them
+/// before they are rounded.
+///
+/// Systems that promise more memory than they have end a program that uses it, so no allocation is waited for to fail:
+/// before each piece of the work, what is available is held against what is still to be taken.
 fn decode(
     state: &State,
     model: &dyn Generator,
-    in_tiles: bool,
+    ways: &[Decoding],
+    available: &Gauge,
     mut pixels: Option<&mut Pixels>,
     progress: &mut dyn FnMut(Progress<'_>) -> ControlFlow<()>,
 ) -> Result<Clip, PipelineError> {
     let start = Instant::now();
-    let spec = model.spec();
+    for (idx, way) in ways.iter().enumerate() {
+        if let (1.., Some(tile_px)) = (idx, way.tile_px) {
+            tell(progress, Progress::Short(tile_px))?;
+        }
+        if let Some(pixels) = pixels.as_deref_mut() {
+            *pixels = Pixels::default();
+        }
+        let frames = attempt(state, model, *way, available, pixels.as_deref_mut(), progress)?;
+        if let Some(frames) = frames {
+            let secs = StageSecs { decode: start.elapsed().as_secs_f64(), ..StageSecs::default() };
+            return Ok(Clip { frames, fps: model.spec().fps, made: state.made(), secs });
+        }
+    }
+    let need = ways.last().map_or(0, |way| way.bytes);
+    Err(PipelineError::Decoding { need_mb: need >> 20, have_mb: available.bytes() >> 20 })
+}
+
+/// All frames, or nothing if the memory grew short.
+fn attempt(
+    state: &State,
+    model: &dyn Generator,
+    way: Decoding,
+    available: &Gauge,
+    mut pixels: Option<&mut Pixels>,
+    progress: &mut dyn FnMut(Progress<'_>) -> ControlFlow<()>,
+) -> Result<Option<Vec<Frame>>, PipelineError> {
     let latents = &state.position.latent.video;
-    let of = spec.frames(latents.dims()[2]);
+    let of = model.spec().frames(latents.dims()[2]);
     let mut frames = Vec::with_capacity(of);
-    let mut outcome = Ok(());
-    tracing::debug!(frames = of, "decoding");
-    model.decode(latents.clone(), in_tiles, &mut |picture| {
+    // What ends it early: an error, or nothing if the memory is short.
+    let ended: RefCell<Option<Option<PipelineError>>> = RefCell::new(None);
+    let end = |error| {
+        *ended.borrow_mut() = Some(error);
+        ControlFlow::Break(())
+    };
+    let progress = RefCell::new(progress);
+    let told = |news| tell(*progress.borrow_mut(), news);
+    tracing::debug!(frames = of, tile_px = ?way.tile_px, "decoding");
+    let piece = &mut |done, of_pieces| {
+        let need = if done == 0 { way.bytes - way.weight_bytes } else { way.piece_bytes };
+        if available.bytes() < need {
+            return end(None);
+        }
+        if way.tile_px.is_some()
+            && let Err(error) = told(Progress::Tiled { done, of: of_pieces })
+        {
+            return end(Some(error));
+        }
+        ControlFlow::Continue(())
+    };
+    model.decode(latents.clone(), way.tile_px, piece, &mut |picture| {
         if let Some(pixels) = pixels.as_deref_mut() {
             pixels.add(picture.clone());
         }
-        outcome = frame_from_pixels(picture).and_then(|frame| {
+        let outcome = frame_from_pixels(picture).and_then(|frame| {
             frames.push(frame);
-            tell(progress, Progress::Decoded { done: frames.len(), of })
+            told(Progress::Decoded { done: frames.len(), of })
         });
-        if outcome.is_ok() { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+        outcome.map_or_else(|error| end(Some(error)), ControlFlow::Continue)
     });
-    outcome?;
-    assert_eq!(frames.len(), of, "frames decoded and frames wanted");
-    let secs = StageSecs { decode: start.elapsed().as_secs_f64(), ..StageSecs::default() };
-    Ok(Clip { frames, fps: spec.fps, made: state.made(), secs })
+    match ended.into_inner() {
+        Some(Some(error)) => Err(error),
+        Some(None) => Ok(None),
+        None => {
+            assert_eq!(frames.len(), of, "frames decoded and frames wanted");
+            Ok(Some(frames))
+        }
+    }
 }
 
 /// Brings the state to clean latents, and keeps it on the way.
@@ -193,13 +270,15 @@ fn denoise(
     state: &mut State,
     plan: &Plan,
     model: &mut dyn Generator,
+    tile_px: Option<usize>,
     means: &Means,
     progress: &mut dyn FnMut(Progress<'_>) -> ControlFlow<()>,
 ) -> Result<(), PipelineError> {
     let spec = model.spec();
     let request = state.request().clone();
+    let shown = state.picture.as_ref().map(|begun| Shown { picture: begun.picture(), tile_px });
     let mut given = vec![false; plan.window.times.len()];
-    given[0] = request.image.is_some();
+    given[0] = request.image.is_some() && shown.is_none();
     let noise_plan = spec.method.plan(plan.steps, plan.shift, &given);
     let told = match &request.states {
         Some(path) => given::states(path)?,
@@ -214,8 +293,14 @@ fn denoise(
     let start = state.position.clone();
     tracing::debug!(steps = plan.steps, done = start.done, latents = ?start.latent.video.dims(), "denoising");
     let mut kept = Instant::now();
-    let clean =
-        model.denoise(&told, &plan.window, start, &noise_plan, &plan.guidance, &mut |step| {
+    let clean = model.denoise(
+        &told,
+        shown.as_ref(),
+        &plan.window,
+        start,
+        &noise_plan,
+        &plan.guidance,
+        &mut |step| {
             if step.done < step.of && kept.elapsed() >= means.every {
                 state.reach(step.position());
                 if let Some(path) = means.keep(state) {
@@ -224,30 +309,25 @@ fn denoise(
                 kept = Instant::now();
             }
             progress(Progress::Denoised { done: step.done, of: step.of })
-        })?;
+        },
+    )?;
     if values(&clean.video).iter().any(|value| !value.is_finite()) {
         return Err(PipelineError::NotFinite);
     }
     state.reach(Position { latent: clean, done: plan.steps, memory: Vec::new() });
+    state.picture = None; // it has done its work
     Ok(())
 }
 
 /// Latents whose first frame is that of a picture.
-fn begun_with(
-    path: &Path,
-    (width, height): (usize, usize),
-    noise: Tensor<5>,
-    model: &dyn Generator,
-) -> Result<Tensor<5>, PipelineError> {
-    let picture = hibari_media::load_still(path)?;
-    let picture = hibari_media::resized(&picture, width, height)?;
+fn begun_with(picture: Frame, noise: Tensor<5>, model: &dyn Generator) -> Tensor<5> {
     let first = model.encode(&vec![picture; model.spec().first_frames]);
     let later = noise.dims()[2] - 1;
     let first = first.to_device(&noise.device());
-    Ok(match later {
+    match later {
         0 => first,
         _ => Tensor::cat(vec![first, noise.narrow(2, 1, later)], 2),
-    })
+    }
 }
 
 /// Pure noise `[1, C, f, h, w]`, of the seed or of a file.

@@ -8,15 +8,16 @@ pub mod families;
 pub mod generate;
 mod given;
 pub mod memory;
+mod picture;
 mod pixels;
 pub mod prompt;
 pub mod request;
 pub mod state;
 
 pub use error::PipelineError;
-pub use families::{FAMILIES, Family, Generator, Source, Told, hub_id, inspect, load};
+pub use families::{FAMILIES, Family, Generator, Shown, Source, Told, hub_id, inspect, load};
 pub use generate::{Clip, Pixels, Progress, StageSecs, generate, resume};
-pub use memory::MemoryPlan;
+pub use memory::{Gauge, MemoryPlan};
 pub use prompt::Understood;
 pub use request::{ModelFiles, Request};
 pub use state::{Made, Means, State};

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use hibari_diffusion::Guidance;
 use hibari_models::source::Settings;
-use hibari_models::{ModelSpec, Window};
+use hibari_models::{FirstPicture, ModelSpec, Window};
 use hibari_world::ClipForm;
 use serde::{Deserialize, Serialize};
 
@@ -87,8 +87,15 @@ impl Request {
     /// for the first setting that does not fit, with the nearest value that does
     pub(crate) fn plan(&self, spec: &ModelSpec) -> Result<Plan, PipelineError> {
         self.check_prompt()?;
-        if let (Some(image), false) = (&self.image, spec.takes_first_frame) {
-            return Err(PipelineError::Image { path: image.clone(), preset: spec.preset.clone() });
+        let preset = || spec.preset.clone();
+        match (&self.image, spec.first_picture) {
+            (Some(path), FirstPicture::None) => {
+                return Err(PipelineError::Image { path: path.clone(), preset: preset() });
+            }
+            (None, FirstPicture::Shown(_)) => {
+                return Err(PipelineError::NoImage { preset: preset() });
+            }
+            _ => {}
         }
         let (width, height) = self.size_of(spec)?;
         let n_latents = self.n_latents(spec)?;
@@ -280,7 +287,7 @@ mod tests {
             negative: String::new(),
             shift: 1.0,
             method: Method::DpmPp2M,
-            takes_first_frame: false,
+            first_picture: FirstPicture::None,
             is_grounded: true,
         }
     }
@@ -336,7 +343,10 @@ mod tests {
         assert_eq!(nearest(Request { frames: Some(0), ..request() }), "1");
         assert_eq!(nearest(Request { frames: Some(5_000), ..request() }), "1021");
         let image = Request { image: Some("a.png".into()), ..request() };
-        assert!(matches!(plan(image), Err(PipelineError::Image { .. })));
+        assert!(matches!(plan(image.clone()), Err(PipelineError::Image { .. })));
+        let shown = ModelSpec { first_picture: FirstPicture::Shown(None), ..open_spec() };
+        assert!(image.plan(&shown).is_ok());
+        assert!(matches!(request().plan(&shown), Err(PipelineError::NoImage { .. })));
         assert_eq!(nearest(Request { shift: Some(-1.0), ..request() }), "0.01");
     }
 

@@ -3,20 +3,29 @@
 //! Before the last step it holds the latents as they are and what the solver remembers, after it the clean latents.
 
 use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use burn::tensor::{Device, Tensor, TensorData};
 use hibari_diffusion::{Latent, Position};
-use hibari_weights::{StoredTensor, WeightIndex, write_safetensors};
+use hibari_media::Frame;
+use hibari_weights::{Dtype, StoredTensor, WeightIndex, WeightsError, write_safetensors};
 use serde::{Deserialize, Serialize};
 
 use crate::error::PipelineError;
 use crate::families::Generator;
+use crate::memory::Gauge;
+use crate::picture::Begun;
 use crate::request::Request;
 
 const LATENTS: &str = "latents";
 const MEMORY: &str = "solver.";
+const PICTURE: &str = "picture";
+const SQUARE: &str = "picture.square";
 const KEY: &str = "hibari.state";
+/// What is wrong with a file that is no state.
+const OTHER: &str = "it is of another kind";
 
 /// What a video was made from.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -38,6 +47,8 @@ pub struct State {
     pub(crate) job: Job,
     /// Latents `[1, C, f, h, w]`, and what the solver remembers.
     pub(crate) position: Position,
+    /// What the model is shown while it denoises.
+    pub(crate) picture: Option<Begun>,
 }
 
 /// What is asked for.
@@ -94,6 +105,10 @@ impl State {
         for (idx, tensor) in self.position.memory.iter().enumerate() {
             tensors.push(stored(&format!("{MEMORY}{idx}"), tensor));
         }
+        if let Some(Begun { frame, square }) = &self.picture {
+            tensors.push(stored_picture(PICTURE, frame));
+            tensors.extend(square.as_ref().map(|frame| stored_picture(SQUARE, frame)));
+        }
         Ok(write_safetensors(path, &tensors, &metadata)?)
     }
 
@@ -103,8 +118,14 @@ impl State {
     /// if the file is damaged, or holds something else
     pub fn open(path: &Path) -> Result<Self, PipelineError> {
         let wrong = |reason: String| PipelineError::State { path: path.to_path_buf(), reason };
-        let index = WeightIndex::open(path)?;
-        let job = index.metadata(KEY).ok_or_else(|| wrong("it is of another kind".into()))?;
+        let index = WeightIndex::open(path).map_err(|error| match error {
+            WeightsError::Header { .. } | WeightsError::Truncated { .. } if !has_header(path) => {
+                wrong(OTHER.into())
+            }
+            WeightsError::Unhashed { .. } => wrong(OTHER.into()),
+            error => error.into(),
+        })?;
+        let job = index.metadata(KEY).ok_or_else(|| wrong(OTHER.into()))?;
         let job: Job = serde_json::from_str(job).map_err(|error| wrong(error.to_string()))?;
         let tensor = |name: &str| {
             let shape: [usize; 5] = index
@@ -121,8 +142,33 @@ impl State {
         let names = (0..).map(|idx| format!("{MEMORY}{idx}"));
         let names = names.take_while(|name| index.contains(name));
         let memory = names.map(|name| tensor(&name)).collect::<Result<_, _>>()?;
+        let picture = |name: &str| match index.shape(name) {
+            Some(&[height, width, 3]) => Frame::new(width, height, index.bytes(name)?.to_vec())
+                .map(Some)
+                .map_err(|error| wrong(error.to_string())),
+            Some(_) => Err(wrong(format!("its `{name}` is none"))),
+            None => Ok(None),
+        };
+        let square = picture(SQUARE)?;
+        let picture = picture(PICTURE)?.map(|frame| Begun { frame, square });
         let done = job.done;
-        Ok(Self { job, position: Position { latent, done, memory } })
+        Ok(Self { job, position: Position { latent, done, memory }, picture })
+    }
+}
+
+/// Whether a file begins as those of tensors do: the length of its header in eight bytes, then the header. Others are no
+/// damaged states.
+fn has_header(path: &Path) -> bool {
+    let mut start = [0; 9];
+    File::open(path).and_then(|mut file| file.read_exact(&mut start)).is_ok() && start[8] == b'{'
+}
+
+fn stored_picture(name: &str, frame: &Frame) -> StoredTensor {
+    StoredTensor {
+        name: name.to_owned(),
+        dtype: Dtype::U8,
+        shape: vec![frame.height, frame.width, 3],
+        bytes: frame.rgb.clone(),
     }
 }
 
@@ -138,14 +184,14 @@ pub struct Means {
     pub paths: Vec<PathBuf>,
     /// How often it is written while the model denoises; it always is before the latents are decoded.
     pub every: std::time::Duration,
-    /// Memory that may be used; `None` if nobody knows.
-    pub memory_bytes: Option<u64>,
+    /// Memory that may be used.
+    pub memory: Gauge,
 }
 
 impl Means {
     /// For work that need not survive.
     pub fn none() -> Self {
-        Self { paths: Vec::new(), every: std::time::Duration::MAX, memory_bytes: None }
+        Self { paths: Vec::new(), every: std::time::Duration::MAX, memory: Gauge::new(|| None) }
     }
 
     /// Writes the state, and returns where.
@@ -187,7 +233,9 @@ mod tests {
             done: 3,
             memory: vec![video(1.0), video(2.0)],
         };
-        State { job, position }
+        let square = Some(Frame::filled(2, 2, [1, 2, 3]));
+        let picture = Some(Begun { frame: Frame::filled(5, 4, [7, 8, 9]), square });
+        State { job, position, picture }
     }
 
     #[test]
@@ -196,7 +244,7 @@ mod tests {
         let path = folder.path().join("a");
         state().save(&path).unwrap();
         let back = State::open(&path).unwrap();
-        assert_eq!(back.job, state().job);
+        assert_eq!((&back.job, &back.picture), (&state().job, &state().picture));
         let all = |state: &State| {
             let mut all = vec![values(&state.position.latent.video)];
             all.extend(state.position.memory.iter().map(values));
@@ -215,5 +263,19 @@ mod tests {
         let error = State::open(&path).unwrap_err();
         assert!(matches!(error, PipelineError::State { .. }), "{error}");
         assert!(!error.hint().is_empty());
+
+        let pictures = hibari_media::Frame::filled(90, 90, [9, 9, 9]);
+        let picture = folder.path().join("a.png");
+        hibari_media::save_still(&picture, &pictures, None).unwrap();
+        for bytes in [std::fs::read(picture).unwrap(), b"text".to_vec(), Vec::new()] {
+            std::fs::write(&path, bytes).unwrap();
+            let error = State::open(&path).unwrap_err();
+            assert!(error.to_string().contains("does not hold a video in the making"), "{error}");
+        }
+        state().save(&path).unwrap();
+        let whole = std::fs::read(&path).unwrap();
+        std::fs::write(&path, &whole[..whole.len() - 1]).unwrap();
+        let error = State::open(&path).unwrap_err();
+        assert!(matches!(error, PipelineError::Weights(WeightsError::Truncated { .. })), "{error}");
     }
 }

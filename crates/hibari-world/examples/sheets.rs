@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::error::Error;
 use std::path::{Path, PathBuf};
 
-use hibari_media::{Frame, contact_sheet, resized, save_still};
+use hibari_media::{Filter, Frame, contact_sheet, resized, save_still};
 use hibari_world::vocabulary::{
     Action, Angle, CameraMove, Colour, Expression, Facing, Framing, Light, Place, Relation,
     Subject, Term, Weather,
@@ -235,7 +235,7 @@ fn still(text: &str, place: Option<Place>, seed: u64, frame: u32) -> (Frame, Str
 
 fn shown(script: &Script, frame: u32, caption: String) -> (Frame, String) {
     let large = ClipRenderer::new().still(script, frame);
-    let small = resized(&large, SMALL.0, SMALL.1).unwrap_or(large);
+    let small = resized(&large, SMALL.0, SMALL.1, Filter::Lanczos).unwrap_or(large);
     (small, caption)
 }
 

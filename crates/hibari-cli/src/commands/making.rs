@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 
 use hibari_media::Provenance;
 use hibari_pipeline::{
-    Clip, Generator, Made, Means, MemoryPlan, PipelineError, Pixels, Progress, StageSecs, State,
-    Understood,
+    Clip, Gauge, Generator, Made, Means, MemoryPlan, PipelineError, Pixels, Progress, StageSecs,
+    State, Understood,
 };
 use hibari_weights::{StoredTensor, write_safetensors};
 use hibari_world::Grounding;
@@ -103,8 +103,8 @@ impl Making<'_> {
         }
         let load = start.elapsed().as_secs_f64();
         let every = Duration::from_secs(outputs.checkpoint_secs);
-        let memory_bytes = machine::memory_bytes().map(|(_total, available)| available);
-        let means = Means { paths: aside.paths.clone(), every, memory_bytes };
+        let memory = Gauge::new(|| machine::memory_bytes().map(|(_total, available)| available));
+        let means = Means { paths: aside.paths.clone(), every, memory };
         let mut watch = Watch { output, grounding: None, kept: None, bar: None };
         let mut pixels = Pixels::default();
         let raw = outputs.save_frames.is_some().then_some(&mut pixels);
@@ -226,6 +226,13 @@ impl Watch {
             Progress::Planned { memory, flop } => self.output.note(&planned_text(memory, flop)),
             Progress::Denoised { done, of } => self.show("denoising", done, of),
             Progress::Saved(path) => self.kept = Some(path.to_path_buf()),
+            Progress::Tiled { done, of } => self.show("tiles", done, of),
+            Progress::Short(side) => {
+                self.bar = None;
+                self.output.note(&format!(
+                    "note: memory is short, decoding again in tiles of {side} pixels"
+                ));
+            }
             Progress::Decoded { done, of } => self.show("decoding", done, of),
         }
     }
@@ -249,7 +256,9 @@ fn planned_text(memory: &MemoryPlan, flop: u64) -> String {
         secs if secs < 5400.0 => format!("{:.0} min", secs / 60.0),
         secs => format!("{:.1} h", secs / 3600.0),
     };
-    let tiles = if memory.in_tiles { ", decoding in tiles" } else { "" };
+    let tiles = memory
+        .tile_px()
+        .map_or_else(String::new, |side| format!(", decoding in tiles of {side} pixels"));
     format!("planned: about {time} and {:.1} GB of memory{tiles}", memory.peak_bytes as f64 / 1e9)
 }
 

@@ -50,4 +50,11 @@ fn a_model_that_is_here_is_listed_inspected_used_and_removed() {
     assert!(code == Some(2) && error.contains("`owner/tiny` is not on this machine"), "{error}");
     let (code, _, error) = run(&["generate", "a cat", "--model", "wan2.1-t2v-1.3b"]);
     assert!(code == Some(2) && error.contains("hibari model pull"), "{error}");
+    let (code, _, error) = run(&["generate", "a cat", "--model", "Wan-AI/none"]);
+    assert!(code == Some(2) && error.contains("`hibari model pull Wan-AI/none`"), "{error}");
+    let (code, _, error) = run(&["generate", "a cat", "--model", "no/such.safetensors"]);
+    assert!(code == Some(2) && error.contains("cannot read weights"), "{error}");
+    fs::write(place.path("sheet.png"), "no state").unwrap();
+    let (code, _, error) = run(&["resume", "sheet.png"]);
+    assert!(code == Some(2) && error.contains("does not hold a video in the making"), "{error}");
 }

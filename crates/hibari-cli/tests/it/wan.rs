@@ -6,6 +6,7 @@ use std::path::Path;
 use std::process::Stdio;
 
 use burn::tensor::Device;
+use hibari_media::{Frame, save_still};
 use hibari_models::wan::DitConfig;
 use hibari_models::wan::vae::{Vae, VaeConfig, VaeVersion};
 use hibari_weights::{Checkpoint, StoredTensor, write_safetensors};
@@ -40,6 +41,18 @@ fn write_tensors(path: &Path, layout: &[(String, Vec<usize>)]) {
     write_safetensors(path, &stored, &BTreeMap::new()).unwrap();
 }
 
+fn tiny() -> DitConfig {
+    DitConfig {
+        heads: 2,
+        d_head: 20,
+        ffn: 72,
+        layers: 2,
+        text_width: 24,
+        time_features: 32,
+        ..DitConfig::t2v_1_3b()
+    }
+}
+
 /// Writes the model's folder `wan`, and `noise.safetensors` and `text.safetensors` beside it.
 pub(crate) fn place_with_wan() -> Place {
     let place = Place::new();
@@ -48,15 +61,7 @@ pub(crate) fn place_with_wan() -> Place {
         fs::create_dir_all(folder.join(name).parent().unwrap()).unwrap();
         fs::write(folder.join(name), text).unwrap();
     }
-    let dit = DitConfig {
-        heads: 2,
-        d_head: 20,
-        ffn: 72,
-        layers: 2,
-        text_width: 24,
-        time_features: 32,
-        ..DitConfig::t2v_1_3b()
-    };
+    let dit = tiny();
     let vae = VaeConfig { version: VaeVersion::V21, encoder_base: 4, decoder_base: 4 };
     write_tensors(&folder.join("transformer/model.safetensors"), &dit.tensors());
     let layout = Vae::new(vae, &Device::flex()).layout();
@@ -100,6 +105,60 @@ fn latents_and_frames_can_be_compared_with_other_programs() {
     assert_eq!(place.run(&again).code, Some(0));
     let [first, again] = ["a.mp4", "again.mp4"].map(|name| fs::read(place.path(name)).unwrap());
     assert!(first == again, "kept latents give the same video");
+}
+
+/// The model's folder as that of one that is shown pictures, and `a.png`.
+fn place_with_shown_wan() -> Place {
+    let place = place_with_wan();
+    let config = place.path("wan/transformer/config.json");
+    let sizes = fs::read_to_string(&config).unwrap();
+    fs::write(config, sizes.replace("\"in_channels\": 16", "\"in_channels\": 36")).unwrap();
+    let dit = DitConfig { in_channels: 36, ..tiny() };
+    write_tensors(&place.path("wan/transformer/model.safetensors"), &dit.tensors());
+    let mut picture = Frame::filled(20, 30, [200, 120, 40]);
+    picture.rgb[..600].fill(30);
+    save_still(&place.path("a.png"), &picture, None).unwrap();
+    place
+}
+
+/// What a model is shown matters, is needed, and is kept with the state: taken up without the file, the bits are the same.
+#[cfg(unix)]
+#[test]
+fn a_picture_is_needed_seen_and_kept() {
+    let place = place_with_shown_wan();
+    let text = ["--prompt-embeds", "text.safetensors", "--frames", "9"];
+    let outcome = generate(&place, "48x32", &text);
+    assert!(outcome.code == Some(2) && outcome.stderr.contains("none is given"), "{outcome:?}");
+    assert!(outcome.stderr.contains("--image"), "{outcome:?}");
+
+    let long = ["generate", "a cat", "--model", "wan", "--size", "96x96", "--steps", "40"];
+    let run = |image: &'static str, out: &'static str| {
+        [&long[..], &text, &["--image", image, "--out", out, "--checkpoint-secs", "0"]].concat()
+    };
+    let whole = place.run(&run("a.png", "whole.mp4"));
+    assert_eq!(whole.code, Some(0), "{whole:?}");
+    save_still(&place.path("b.png"), &Frame::filled(20, 30, [0, 0, 255]), None).unwrap();
+    assert_eq!(place.run(&run("b.png", "other.mp4")).code, Some(0));
+    let bytes = |name: &str| fs::read(place.path(name)).unwrap();
+    assert!(bytes("whole.mp4") != bytes("other.mp4"));
+
+    let mut child = place
+        .hibari(&run("a.png", "killed.mp4"))
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let path = place.path("killed.mp4.state");
+    while !Checkpoint::open(&path).is_ok_and(|file| file.contains("picture")) {
+        assert!(child.try_wait().unwrap().is_none(), "it ended before it was killed");
+        std::thread::sleep(std::time::Duration::from_millis(1));
+    }
+    child.kill().unwrap();
+    child.wait().unwrap();
+    fs::remove_file(place.path("a.png")).unwrap();
+    let resumed = place.run(&["resume", "killed.mp4.state"]);
+    assert_eq!(resumed.code, Some(0), "{resumed:?}");
+    assert!(bytes("killed.mp4") == bytes("whole.mp4"));
 }
 
 /// Killed with no chance to clean up, while it denoises and while it decodes: taken up, the video has the same bits.

@@ -21,7 +21,7 @@ use self::text::{TextBatch, Words};
 use self::vae::Ae;
 use crate::layers::initialise;
 use crate::text::MiniLm;
-use crate::{ModelError, ModelSpec, TimedText, VideoModel, Window};
+use crate::{FirstPicture, ModelError, ModelSpec, TimedText, VideoModel, Window};
 
 pub use weights::{Parts, load, load_ae, matches, save, save_ae};
 
@@ -68,7 +68,7 @@ impl Lark {
             negative: String::new(),
             shift: 1.0,
             method: Method::DpmPp2M,
-            takes_first_frame: false,
+            first_picture: FirstPicture::None,
             is_grounded: true,
         };
         Self { spec, parts, encoder, device: device() }
@@ -184,7 +184,13 @@ impl VideoModel for Lark {
         latents.reshape([b, f, h, w, c]).permute([0, 4, 1, 2, 3])
     }
 
-    fn decode(&self, latent: Tensor<5>, frame: &mut dyn FnMut(Tensor<4>) -> ControlFlow<()>) {
+    fn decode(
+        &self,
+        latent: Tensor<5>,
+        _tile_px: Option<usize>,
+        _piece: &mut dyn FnMut(usize, usize) -> ControlFlow<()>,
+        frame: &mut dyn FnMut(Tensor<4>) -> ControlFlow<()>,
+    ) {
         let [_, _, _, h, w] = latent.dims();
         let (height, width) = (h * CELL_PX, w * CELL_PX);
         decode_rgb(&self.parts.ae, latent, &mut |rgb| {

@@ -1,6 +1,7 @@
 //! Layers that families share: affine maps, convolutions, and how parameters begin.
 
 mod conv;
+pub(crate) mod gelu;
 mod init;
 mod linear;
 

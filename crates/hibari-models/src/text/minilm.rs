@@ -14,9 +14,9 @@ use hibari_ops::device;
 use hibari_ops::norm::layer_norm;
 use hibari_weights::WeightIndex;
 
-use super::gelu::gelu;
 use super::tokenizer::{Pieces, Tokenizer};
 use crate::ModelError;
+use crate::layers::gelu::gelu;
 
 /// Width of a token state.
 pub const WIDTH: usize = 384;

@@ -5,7 +5,6 @@
 //! [`mod@clean`] cleans and [`unigram`] cuts.
 
 pub mod clean;
-mod gelu;
 pub mod minilm;
 pub mod names;
 pub mod tokenizer;

@@ -5,7 +5,7 @@
 use super::config::{DitConfig, FRAMES, PATCH, TEXT_ROWS};
 use super::vae::{Tiling, VaeConfig, VaeVersion};
 use crate::source::Residency;
-use crate::{Estimate, Window};
+use crate::{Decoding, Estimate, Window};
 
 /// Bytes of a value while it is computed with.
 const VALUE: u64 = 4;
@@ -16,9 +16,17 @@ const HIDDEN: u64 = 4;
 /// Tokens that go through a perceptron at once.
 const FFN_ROWS: u64 = 4096;
 
+/// Rows that the image encoder of the published models makes of a picture.
+const IMAGE_ROWS: u64 = 257;
+
+/// What encoding takes for each pixel of each frame, with the autoencoder of 2.1, by PyTorch's counter.
+const ENCODE_FLOP: u64 = 5_107_000;
+
 /// Values for each pixel of a picture that is decoded: what is kept of the frames before, and what a level works with.
 /// Measured with the autoencoder of 2.1 at 256x256 and 512x384.
 const PIXEL: u64 = 5390;
+/// Of these, what is kept of the frames before: the inputs of all convolutions in time, counted.
+const KEPT: u64 = 2365;
 
 /// The estimate for one window.
 pub(super) fn of(
@@ -48,7 +56,8 @@ pub(super) fn of(
         // As it is read and as it is packed.
         Residency::Streamed => 4 * d * ffn + 4 * small,
     };
-    let texts = 2 * 2 * layers * number(TEXT_ROWS) * d * VALUE;
+    let rows = number(TEXT_ROWS) + if dit.image_width.is_some() { IMAGE_ROWS } else { 0 };
+    let texts = 2 * 2 * layers * rows * d * VALUE;
     let work = VALUE * (TOKENS * tokens * d + HIDDEN * tokens.min(FFN_ROWS) * ffn);
 
     // As the published autoencoder, but for its width.
@@ -57,26 +66,43 @@ pub(super) fn of(
         VaeVersion::V22 => (VaeConfig::WAN22, 704_688_668, 18_400_000),
     };
     let scaled = |figure: u64| figure * number(vae.decoder_base) / number(published.decoder_base);
-    let (parameters, flop, pixel) =
-        (scaled(scaled(parameters)), scaled(scaled(flop)), scaled(PIXEL));
+    let (parameters, flop) = (scaled(scaled(parameters)), scaled(scaled(flop)));
     let pixels = number(width_px * height_px);
-    let tile =
-        number(width_px.min(Tiling::DEFAULT.tile_px) * height_px.min(Tiling::DEFAULT.tile_px));
     let frames = number(1 + (window.times.len() - 1) * FRAMES);
     let video = frames * pixels * 3;
-    let decode = |pixels: u64| parameters * VALUE + VALUE * pixel * pixels + video;
-    // Tiles overlap, are kept in floats to the end, and joined to a copy.
-    let side = |px: usize| number(px.div_ceil(Tiling::DEFAULT.step_px) * Tiling::DEFAULT.tile_px);
-    let tiles = frames * 3 * VALUE * (side(width_px) * side(height_px) + pixels);
+    let decoding = |tile_px: Option<usize>| {
+        let tile_px = tile_px.filter(|&px| px < width_px.max(height_px));
+        let px = tile_px.unwrap_or(width_px.max(height_px));
+        let of_tile = VALUE * number(width_px.min(px) * height_px.min(px));
+        // Tiles overlap, are kept in floats to the end, and joined to a copy.
+        let tiles = tile_px.map_or(0, |px| {
+            let Tiling { tile_px, step_px } = Tiling::of(px);
+            let side = |px: usize| number(px.div_ceil(step_px) * tile_px);
+            frames * 3 * VALUE * (side(width_px) * side(height_px) + pixels)
+        });
+        Decoding {
+            tile_px,
+            weight_bytes: parameters * VALUE,
+            bytes: parameters * VALUE + scaled(PIXEL) * of_tile + tiles + video,
+            piece_bytes: scaled(PIXEL - KEPT) * of_tile,
+        }
+    };
+    let tiled = Tiling::SIDES_PX.map(|px| decoding(Some(px)));
+    let smaller = tiled.into_iter().filter(|decoding| decoding.tile_px.is_some());
+    let decodings = std::iter::once(decoding(None)).chain(smaller).collect();
     Estimate {
         denoise_bytes: weights + texts + work,
-        decode_bytes: decode(pixels),
-        tiled_bytes: (pixels > tile).then(|| decode(tile) + tiles),
+        decodings,
         call_flop: layers
             * (2 * tokens * (6 * d * d + 2 * d * ffn)
                 + 4 * tokens * tokens * d
                 + 2048 * tokens * d),
         decode_flop: flop * pixels * frames,
+        // As a video of the picture and grey frames, beside the noise.
+        encode_flop: match dit.in_channels > dit.out_channels {
+            true => scaled(scaled(ENCODE_FLOP)) * pixels * frames,
+            false => 0,
+        },
     }
 }
 
@@ -91,10 +117,16 @@ mod tests {
         let found = of(Residency::Bf16);
         assert_eq!((found.call_flop + 500_000_000_000) / 1_000_000_000_000, 283);
         assert_eq!((found.decode_flop + 500_000_000_000) / 1_000_000_000_000, 273);
+        assert_eq!(found.encode_flop, 0);
         assert!(of(Residency::F32).denoise_bytes > found.denoise_bytes + 2_500_000_000);
         assert!(of(Residency::Int8).denoise_bytes < found.denoise_bytes - 1_200_000_000);
         assert!(of(Residency::Streamed).denoise_bytes < found.denoise_bytes - 2_000_000_000);
-        let tiled = found.tiled_bytes.unwrap();
-        assert!(tiled < found.decode_bytes, "{tiled} against {}", found.decode_bytes);
+        let sides: Vec<_> = found.decodings.iter().map(|decoding| decoding.tile_px).collect();
+        assert_eq!(sides, [None, Some(256), Some(128), Some(64)]);
+        let bytes: Vec<u64> = found.decodings.iter().map(|decoding| decoding.bytes).collect();
+        assert!(bytes.is_sorted_by(|more, less| more > less), "{bytes:?}");
+        let small = Window { size: (64, 64), ..window.clone() };
+        let small = super::of(&DitConfig::t2v_1_3b(), Residency::F32, &VaeConfig::WAN21, &small);
+        assert_eq!(small.decodings.len(), 1, "no tile is smaller");
     }
 }

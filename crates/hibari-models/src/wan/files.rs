@@ -13,21 +13,26 @@ use hibari_weights::{Checkpoint, WeightsError};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
-use super::config::{DitConfig, PATCH, Preset};
+use super::config::{DitConfig, FRAMES, ImageInput, PATCH, Preset};
 use super::keymap;
 use super::vae::{Vae, VaeConfig, VaeVersion};
 use crate::ModelError;
+use crate::image::clip::ClipVision;
 use crate::source::{Inspection, Part};
 use crate::text::umt5::Umt5;
 
 /// Width of a head in all published transformers.
 const D_HEAD: usize = 128;
+/// The same in the published image encoder.
+const IMAGE_D_HEAD: usize = 80;
+/// What files of an image encoder may hold beside it.
+const IMAGE_EXTRAS: [&str; 2] = ["visual_projection.weight", "embeddings.position_ids"];
 /// How deep below a folder its parts lie: the authors' tokenizer is in `google/umt5-xxl`.
 const DEPTH: usize = 2;
 const INDEX_ENDING: &str = ".safetensors.index.json";
 const PICKLES: [&str; 4] = ["bin", "pt", "pth", "ckpt"];
 /// Where ComfyUI keeps parts, seen from the folder of a transformer.
-const NEAR: [&str; 4] = ["", "../vae", "../text_encoders", "../clip"];
+const NEAR: [&str; 5] = ["", "../vae", "../text_encoders", "../clip", "../clip_vision"];
 
 /// The parts of a model, under the names that `diffusers` gives their tensors.
 #[derive(Debug)]
@@ -38,6 +43,10 @@ pub(super) struct Files {
     pub(super) transformers: Vec<(Checkpoint, DitConfig)>,
     pub(super) vae: (Checkpoint, VaeConfig),
     pub(super) text: Option<(Checkpoint, Umt5)>,
+    /// Of models that are shown pictures through one.
+    pub(super) image: Option<(Checkpoint, ClipVision)>,
+    /// Whether the image encoder sees the middle of a picture; else all of it.
+    pub(super) is_middle_seen: bool,
     pub(super) tokenizer: Option<PathBuf>,
     pub(super) scheduler: Option<PathBuf>,
 }
@@ -77,8 +86,10 @@ pub fn inspect(path: &Path) -> Result<Inspection, ModelError> {
     }
     let has_experts = found.transformers.len() > 1;
     let (mut parts, mut preset) = (Vec::new(), "wan");
+    let mut needs_image = false;
     for (path, file) in &found.transformers {
         let sizes = dit_config(file, path)?;
+        needs_image |= sizes.image_width.is_some();
         let is_it = |known: &Preset| known.dit == sizes && known.experts.is_some() == has_experts;
         preset = Preset::all().iter().find(|known| is_it(known)).map_or(preset, |known| known.name);
         parts.push(Part::of("transformer", path, file, &sizes.tensors()));
@@ -90,10 +101,14 @@ pub fn inspect(path: &Path) -> Result<Inspection, ModelError> {
     for (path, (file, sizes)) in &found.texts {
         parts.push(Part::of("text encoder", path, file, &sizes.layout()));
     }
+    for (path, (file, sizes)) in &found.images {
+        parts.push(Part::of("image encoder", path, file, &image_layout(file, sizes)));
+    }
     let lacks = [
         ("transformer", found.transformers.is_empty()),
         ("autoencoder", found.vaes.is_empty()),
         ("text encoder", found.texts.is_empty()),
+        ("image encoder", needs_image && found.images.is_empty()),
         ("tokenizer.json", listing.tokenizer.is_none()),
     ];
     let missing =
@@ -126,7 +141,11 @@ impl Files {
         let (sizes, folder) = (&transformers[0].1, main.parent().filter(|_| main.is_file()));
         let mut near = Found::default();
         let mut tokenizer = listing.tokenizer.clone();
-        if let Some(folder) = folder.filter(|_| found.vaes.is_empty() || found.texts.is_empty()) {
+        let needs_image = sizes.image_width.is_some();
+        let lacks = found.vaes.is_empty()
+            || found.texts.is_empty()
+            || needs_image && found.images.is_empty();
+        if let Some(folder) = folder.filter(|_| lacks) {
             let folders: Vec<PathBuf> = NEAR.iter().map(|name| folder.join(name)).collect();
             let folders: Vec<PathBuf> = folders.into_iter().filter(|path| path.is_dir()).collect();
             let listing = Listing::flat(&folders)?;
@@ -142,8 +161,18 @@ impl Files {
         let text = chosen(found.texts, near.texts, "text encoder", |(_, text): &(_, Umt5)| {
             text.width == sizes.text_width
         })?;
+        let image = chosen(found.images, near.images, "image encoder", |(_, image)| {
+            Some(image.width) == sizes.image_width
+        })?;
+        let image = image.filter(|_| needs_image);
+        if needs_image && image.is_none() {
+            return Err(without_image_encoder(main));
+        }
         let index = listing.index.map(|path| read(&path)).transpose()?.unwrap_or_default();
-        Ok(Self { index, transformers, vae, text, tokenizer, scheduler: listing.scheduler })
+        let pictures: Pictures =
+            listing.pictures.map(|path| read(&path)).transpose()?.unwrap_or_default();
+        let (is_middle_seen, scheduler) = (pictures.do_center_crop, listing.scheduler);
+        Ok(Self { index, transformers, vae, text, image, is_middle_seen, tokenizer, scheduler })
     }
 }
 
@@ -156,6 +185,7 @@ struct Listing {
     index: Option<PathBuf>,
     tokenizer: Option<PathBuf>,
     scheduler: Option<PathBuf>,
+    pictures: Option<PathBuf>,
 }
 
 impl Listing {
@@ -207,6 +237,7 @@ impl Listing {
         match &*name {
             "model_index.json" => self.index = self.index.take().or_else(own),
             "tokenizer.json" => self.tokenizer = self.tokenizer.take().or_else(own),
+            "preprocessor_config.json" => self.pictures = self.pictures.take().or_else(own),
             "scheduler_config.json" => self.scheduler = self.scheduler.take().or_else(own),
             _ if name.ends_with(INDEX_ENDING) => self.weights.push(path.to_path_buf()),
             _ if has_shards && name.contains("-of-") => {}
@@ -224,6 +255,7 @@ enum Kind {
     Transformer(Checkpoint),
     Vae(Checkpoint),
     Text(Checkpoint),
+    Image(Checkpoint),
 }
 
 /// What the tensors of a file are, under their own names; `None` if they are of nothing known.
@@ -238,6 +270,9 @@ fn recognised(file: Checkpoint) -> Option<Kind> {
     if has(keymap::text, "encoder.block.0.layer.0.SelfAttention.q.weight") {
         return Some(Kind::Text(file.renamed(&keymap::text)));
     }
+    if has(keymap::image, "pre_layrnorm.weight") {
+        return Some(Kind::Image(file.renamed(&keymap::image)));
+    }
     None
 }
 
@@ -246,6 +281,7 @@ struct Found {
     transformers: Vec<(PathBuf, Checkpoint)>,
     vaes: Vec<(PathBuf, (Checkpoint, VaeConfig))>,
     texts: Vec<(PathBuf, (Checkpoint, Umt5))>,
+    images: Vec<(PathBuf, (Checkpoint, ClipVision))>,
 }
 
 impl Found {
@@ -260,6 +296,10 @@ impl Found {
             Some(Kind::Text(file)) => {
                 let sizes = umt5(&file)?;
                 self.texts.push((own, (file, sizes)));
+            }
+            Some(Kind::Image(file)) => {
+                let sizes = clip_vision(&file, path)?;
+                self.images.push((own, (file, sizes)));
             }
             None => tracing::debug!(path = %path.display(), "holds no part of the model"),
         }
@@ -374,6 +414,20 @@ struct Original {
     num_layers: usize,
 }
 
+/// `config.json` as `transformers` writes it beside an image encoder.
+#[derive(Deserialize)]
+struct ImageEncoder {
+    num_attention_heads: usize,
+    hidden_act: String,
+}
+
+/// `preprocessor_config.json`; the authors squeeze all of a picture into a square.
+#[derive(Debug, Default, Deserialize)]
+struct Pictures {
+    #[serde(default)]
+    do_center_crop: bool,
+}
+
 impl From<Transformer> for DitConfig {
     fn from(file: Transformer) -> Self {
         Self {
@@ -447,6 +501,65 @@ fn umt5(file: &Checkpoint) -> Result<Umt5, ModelError> {
     })
 }
 
+fn clip_vision(file: &Checkpoint, path: &Path) -> Result<ClipVision, ModelError> {
+    let axis = |name: &str, axis: usize| file.axis_len(name, axis);
+    let width = axis("embeddings.patch_embedding.weight", 0)?;
+    let patch_px = axis("embeddings.patch_embedding.weight", 3)?;
+    let n_rows = axis("embeddings.position_embedding.weight", 0)?;
+    let beside = path.with_file_name("config.json");
+    let json: Option<serde_json::Value> = beside.exists().then(|| read(&beside)).transpose()?;
+    let own = json.and_then(|json| serde_json::from_value::<ImageEncoder>(json).ok());
+    if let Some(ImageEncoder { hidden_act, .. }) =
+        own.as_ref().filter(|own| own.hidden_act != "gelu")
+    {
+        let reason = format!("its image encoder has the activation `{hidden_act}`, not `gelu`");
+        return Err(refused(&beside, reason));
+    }
+    let n_heads = own.map_or(width / IMAGE_D_HEAD, |own| own.num_attention_heads);
+    if n_heads == 0 || !width.is_multiple_of(n_heads) {
+        let reason = format!("rows of its image encoder are {width} wide, which are no heads");
+        return Err(refused(path, reason));
+    }
+    Ok(ClipVision {
+        side_px: n_rows.saturating_sub(1).isqrt() * patch_px,
+        patch_px,
+        width,
+        n_layers: n_layers(file, "encoder.layers."),
+        n_heads,
+        inner_width: axis("encoder.layers.0.mlp.fc1.weight", 0)?,
+    })
+}
+
+/// The tensors of the image encoder, and those of what else the file may hold.
+pub(super) fn image_layout(file: &Checkpoint, sizes: &ClipVision) -> Vec<(String, Vec<usize>)> {
+    let extra = |name: &&str| Some(((*name).to_owned(), file.shape(name)?.to_vec()));
+    let extras = IMAGE_EXTRAS.iter().filter_map(|name| extra(name));
+    sizes.layout().into_iter().chain(extras).collect()
+}
+
+/// How a transformer is given a picture, by the channels that it takes more than it gives.
+pub(super) fn image_input(
+    dit: &DitConfig,
+    index: &Index,
+    path: &Path,
+) -> Result<ImageInput, ModelError> {
+    let is_plain = dit.in_channels == dit.out_channels;
+    let is_masked = dit.in_channels == 2 * dit.out_channels + FRAMES;
+    match dit.image_width {
+        None if is_plain && index.expand_timesteps == Some(true) => Ok(ImageInput::FirstFrame),
+        None if is_plain => Ok(ImageInput::None),
+        None if is_masked => Ok(ImageInput::Channels),
+        Some(_) if is_masked => Ok(ImageInput::ChannelsAndClip),
+        _ => {
+            let DitConfig { in_channels, out_channels, .. } = dit;
+            let reason = format!(
+                "its transformer takes {in_channels} channels and gives {out_channels}, which is no use of pictures that is known"
+            );
+            Err(refused(path, reason))
+        }
+    }
+}
+
 /// How many layers the names count.
 fn n_layers(file: &Checkpoint, prefix: &str) -> usize {
     let number = |name: &str| {
@@ -467,6 +580,17 @@ pub(super) fn refused(path: &Path, reason: String) -> ModelError {
         hint: "a model is a transformer and an autoencoder, and to read prompts a text encoder and its tokenizer.json: \
             give a folder with all of them, or name more files with `--with`"
             .into(),
+    }
+}
+
+fn without_image_encoder(path: &Path) -> ModelError {
+    let Preset { name, .. } = Preset::i2v_14b();
+    ModelError::Request {
+        message: format!("`{}` cannot be used: there is no image encoder for it", path.display()),
+        hint: format!(
+            "`hibari model pull {name} --only 'image_encoder/*' --only 'image_processor/*'` brings one, and ComfyUI's \
+            `clip_vision_h.safetensors` is one: name its file or folder with `--with`"
+        ),
     }
 }
 

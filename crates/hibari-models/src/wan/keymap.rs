@@ -201,6 +201,11 @@ fn text_block(segments: &[&str]) -> String {
     }
 }
 
+/// The name of a tensor of the image encoder: older versions of transformers put the module in front.
+pub fn image(name: &str) -> String {
+    name.strip_prefix("vision_model.").unwrap_or(name).to_owned()
+}
+
 fn joined(head: &str, rest: &[&str]) -> String {
     let mut name = head.to_owned();
     for segment in rest {

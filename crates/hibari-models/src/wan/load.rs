@@ -5,7 +5,7 @@
 
 use std::fs;
 use std::path::Path;
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex};
 
 use burn::tensor::Device;
 use hibari_diffusion::Method;
@@ -13,12 +13,13 @@ use hibari_weights::{Checkpoint, Dtype, Encoding, Lora, WeightsError, fingerprin
 use serde::Deserialize;
 
 use super::config::{DitConfig, Experts, ImageInput, NEGATIVE_PROMPT, Preset};
-use super::files::{Files, Index, read, refused};
+use super::files::{Files, Index, image_input, image_layout, read, refused};
 use super::keymap;
 use super::layers::Products;
-use super::model::{LazyVae, Parts, TextEncoder, Transformers, Wan};
+use super::model::{ImageEncoder, LazyVae, Parts, TextEncoder, Transformers, Wan};
 use super::vae::{Vae, VaeConfig};
 use crate::ModelError;
+use crate::image::clip::ClipVision;
 use crate::source::{Adapted, LoraFile, Residency, Settings, TensorSource};
 use crate::text::umt5::Umt5;
 use crate::text::unigram::Unigram;
@@ -37,7 +38,7 @@ struct Scheduler {
 /// # Errors
 /// with the part that is missing, damaged or unknown, or all tensors that are not those of its sizes
 pub fn load(path: &Path, settings: &Settings, device: &Device) -> Result<Wan, ModelError> {
-    let Files { index, transformers, vae, text, tokenizer, scheduler } =
+    let Files { index, transformers, vae, text, image, is_middle_seen, tokenizer, scheduler } =
         Files::find(path, &settings.more)?;
     if index.boundary_ratio.is_some() && transformers.len() == 1 {
         return Err(refused(path, "it has two experts, and `transformer_2` is missing".into()));
@@ -45,11 +46,13 @@ pub fn load(path: &Path, settings: &Settings, device: &Device) -> Result<Wan, Mo
     let (vae_file, vae_config) = vae;
     let mut files: Vec<&Path> = transformers.iter().flat_map(|(file, _)| file.files()).collect();
     files.extend(vae_file.files());
+    files.extend(image.iter().flat_map(|(file, _)| file.files()));
     files.extend(settings.loras.iter().map(|lora| lora.path.as_path()));
     let fingerprint = fingerprint(files.into_iter())?;
 
     let dit_config = transformers[0].1.clone();
-    let preset = preset(&dit_config, &vae_config, &index, transformers.len());
+    let input = image_input(&dit_config, &index, path)?;
+    let preset = preset(&dit_config, &vae_config, &index, transformers.len(), input);
     let (method, shift) = match &scheduler {
         Some(file) => schedule(file, preset.shift)?,
         None => (Method::UniPc, preset.shift),
@@ -57,17 +60,19 @@ pub fn load(path: &Path, settings: &Settings, device: &Device) -> Result<Wan, Mo
     let sources = adapted(transformers, &settings.loras)?;
     let transformers = Transformers::new(dit_config, sources, settings.residency, device);
     let text = text.map(|found| text_encoder(found, tokenizer.as_deref())).transpose()?.flatten();
+    let image = image.map(|found| image_encoder(found, is_middle_seen)).transpose()?;
     let parts = Parts {
         preset,
         transformers,
         vae: vae_of(vae_file, vae_config, settings.residency, device)?,
         text,
+        image,
         method,
         shift,
         negative: NEGATIVE_PROMPT.to_owned(),
         fingerprint,
     };
-    Wan::new(parts, device)
+    Ok(Wan::new(parts, device))
 }
 
 /// The transformers with all changes, checked.
@@ -107,7 +112,7 @@ fn vae_of(
     file.check(&layout)?;
     check_types(&file, &layout)?;
     let products = Products::of(residency);
-    Ok(LazyVae { file, config, products, device: device.clone(), loaded: OnceLock::new() })
+    Ok(LazyVae { file, config, products, device: device.clone(), loaded: Mutex::default() })
 }
 
 /// Whether all tensors are floats of some kind, so that reading them later cannot fail.
@@ -128,26 +133,42 @@ fn check_types(file: &Checkpoint, layout: &[(String, Vec<usize>)]) -> Result<(),
 }
 
 /// The published model of these sizes, or the smallest one's settings for sizes that nobody published.
-fn preset(dit: &DitConfig, vae: &VaeConfig, index: &Index, n_transformers: usize) -> Preset {
+fn preset(
+    dit: &DitConfig,
+    vae: &VaeConfig,
+    index: &Index,
+    n_transformers: usize,
+    image: ImageInput,
+) -> Preset {
     let has_experts = n_transformers > 1;
     let is_it = |preset: &Preset| preset.dit == *dit && preset.experts.is_some() == has_experts;
     let known = Preset::all().into_iter().find(is_it);
     let usual = known.unwrap_or_else(|| Preset {
         name: "wan",
         dit: dit.clone(),
-        experts: has_experts.then_some(Experts { boundary: 0.875, low_guidance: 3.0 }),
         cell_px: vae.cell_px(),
-        image: match index.expand_timesteps {
-            Some(true) => ImageInput::FirstFrame,
-            _ => ImageInput::None,
-        },
-        ..if has_experts { Preset::t2v_a14b() } else { Preset::t2v_1_3b() }
+        image,
+        ..match (image, has_experts) {
+            (ImageInput::Channels | ImageInput::ChannelsAndClip, true) => Preset::i2v_a14b(),
+            (ImageInput::Channels | ImageInput::ChannelsAndClip, false) => Preset::i2v_14b(),
+            (_, true) => Preset::t2v_a14b(),
+            (_, false) => Preset::t2v_1_3b(),
+        }
     });
     let boundary = |experts: Experts| Experts {
         boundary: index.boundary_ratio.unwrap_or(experts.boundary),
         ..experts
     };
     Preset { experts: usual.experts.map(boundary), ..usual }
+}
+
+fn image_encoder(
+    (file, sizes): (Checkpoint, ClipVision),
+    is_middle_seen: bool,
+) -> Result<ImageEncoder, ModelError> {
+    file.check(&image_layout(&file, &sizes))?;
+    check_types(&file, &sizes.layout())?;
+    Ok(ImageEncoder { sizes, weights: Box::new(file), is_middle_seen })
 }
 
 /// Solver and shift of the folder's scheduler file; where that has no shift, the preset's.

@@ -1,7 +1,7 @@
 //! A Wan as the generation loop sees it: transformer, autoencoder and, where the files have one, text encoder.
 
 use std::ops::ControlFlow;
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use burn::tensor::{Device, Tensor};
 use hibari_diffusion::{Latent, Method, Sigma};
@@ -10,11 +10,15 @@ use hibari_weights::Checkpoint;
 use super::config::{DitConfig, FRAMES, ImageInput, Preset, TEXT_ROWS};
 use super::dit::{Context, Dit};
 use super::vae::{NamedTensor, Products, Tiling, Vae, VaeConfig};
+use crate::image::clip::ClipVision;
 use crate::source::{Residency, TensorSource};
 use crate::text::clean::clean;
 use crate::text::umt5::Umt5;
 use crate::text::unigram::Unigram;
-use crate::{Estimate, LowNoise, ModelError, ModelSpec, TimedText, VideoModel, Window};
+use crate::{
+    Estimate, FirstPicture, LowNoise, ModelError, ModelSpec, Picture, Square, TimedText,
+    VideoModel, Window,
+};
 
 /// Longest video, in latent frames: 1,021 frames, more than the authors tried.
 const MAX_WINDOW: usize = 256;
@@ -30,6 +34,16 @@ pub struct TextEncoder {
     pub weights: Box<dyn TensorSource>,
     /// What cuts texts into its tokens.
     pub tokenizer: Unigram,
+}
+
+/// An image encoder whose layers are read anew for each picture.
+pub struct ImageEncoder {
+    /// Its sizes.
+    pub sizes: ClipVision,
+    /// Its weights.
+    pub weights: Box<dyn TensorSource>,
+    /// Whether it sees the middle of a picture; else all of it, squeezed into a square.
+    pub is_middle_seen: bool,
 }
 
 /// The transformers of a model, of which one is in memory: that which was asked last.
@@ -78,18 +92,19 @@ impl Transformers {
     }
 }
 
-/// An autoencoder that is read from its file when it is first used.
+/// An autoencoder that is read from its file when it is used.
 pub struct LazyVae {
     pub(super) file: Checkpoint,
     pub(super) config: VaeConfig,
     pub(super) products: Products,
     pub(super) device: Device,
-    pub(super) loaded: OnceLock<Vae>,
+    pub(super) loaded: Mutex<Option<Arc<Vae>>>,
 }
 
 impl LazyVae {
-    fn get(&self) -> &Vae {
-        self.loaded.get_or_init(|| {
+    fn get(&self) -> Arc<Vae> {
+        let mut loaded = self.loaded.lock().unwrap_or_else(PoisonError::into_inner);
+        let vae = loaded.get_or_insert_with(|| {
             let tensor = |(name, shape): (String, Vec<usize>)| NamedTensor {
                 values: self.file.tensor_f32(&name).expect("its names and types were checked"),
                 name,
@@ -98,8 +113,14 @@ impl LazyVae {
             let layout = Vae::new(self.config, &self.device).layout();
             let tensors = layout.into_iter().map(tensor).collect();
             let vae = Vae::load(self.config, tensors, self.products, &self.device);
-            vae.expect("its names and shapes were checked")
-        })
+            Arc::new(vae.expect("its names and shapes were checked"))
+        });
+        vae.clone()
+    }
+
+    /// Frees its memory; the next use loads it again.
+    fn leave(&self) {
+        *self.loaded.lock().unwrap_or_else(PoisonError::into_inner) = None;
     }
 }
 
@@ -107,6 +128,10 @@ impl LazyVae {
 pub struct Conditioning {
     /// Token states, `[1, L, text_width]`.
     states: Tensor<3>,
+    /// Rows of the picture, `[1, M, image_width]`.
+    rows: Option<Tensor<3>>,
+    /// Which frames are given, and the latents of the video so far, `[1, 4 + C, f, h, w]`.
+    channels: Option<Tensor<5>>,
     known: Mutex<Option<(usize, Arc<Context>)>>,
 }
 
@@ -116,7 +141,7 @@ impl Conditioning {
         match known.as_ref() {
             Some((of, context)) if *of == idx => context.clone(),
             _ => {
-                let context = Arc::new(dit.context(self.states.clone(), None));
+                let context = Arc::new(dit.context(self.states.clone(), self.rows.clone()));
                 *known = Some((idx, context.clone()));
                 context
             }
@@ -134,6 +159,8 @@ pub struct Parts {
     pub vae: LazyVae,
     /// Without it, prompts come as token states.
     pub text: Option<TextEncoder>,
+    /// Of models that are shown pictures through one.
+    pub image: Option<ImageEncoder>,
     /// Solver and schedule, and how that is shifted.
     pub method: Method,
     /// Shift of the schedule.
@@ -155,19 +182,14 @@ pub struct Wan {
 
 impl Wan {
     /// A model of its parts, all on `device`.
-    ///
-    /// # Errors
-    /// if it is one of those that are not run yet: with an image as channels
-    pub fn new(parts: Parts, device: &Device) -> Result<Self, ModelError> {
+    pub fn new(parts: Parts, device: &Device) -> Self {
         let Preset { name, experts, cell_px, frames, fps, steps, guidance, image, .. } =
             parts.preset;
         let channels = parts.vae.config.channels();
-        if parts.transformers.config.in_channels != channels {
-            return Err(ModelError::Request {
-                message: format!("`{name}` takes images as channels, which is not run yet"),
-                hint: "text-to-video models are, and Wan 2.2 TI2V-5B with a picture".into(),
-            });
-        }
+        let square = |encoder: &ImageEncoder| Square {
+            side_px: encoder.sizes.side_px,
+            is_middle: encoder.is_middle_seen,
+        };
         let sizes = match cell_px {
             16 => vec![(1280, 704), (704, 1280)],
             _ => vec![(832, 480), (480, 832)],
@@ -194,11 +216,18 @@ impl Wan {
             negative: parts.negative.clone(),
             shift: parts.shift,
             method: parts.method,
-            takes_first_frame: image == ImageInput::FirstFrame,
+            first_picture: match image {
+                ImageInput::None => FirstPicture::None,
+                ImageInput::FirstFrame => FirstPicture::Frame,
+                ImageInput::Channels => FirstPicture::Shown(None),
+                ImageInput::ChannelsAndClip => {
+                    FirstPicture::Shown(parts.image.as_ref().map(square))
+                }
+            },
             is_grounded: false,
         };
         let boundary = experts.map(|experts| experts.boundary);
-        Ok(Self { spec, parts, boundary, device: device.clone() })
+        Self { spec, parts, boundary, device: device.clone() }
     }
 
     /// What tells its weights from others.
@@ -242,15 +271,60 @@ impl VideoModel for Wan {
                 hint: "encode the prompt with the text encoder of this model".into(),
             });
         }
-        Ok(Conditioning { states: states.to_device(&self.device), known: Mutex::new(None) })
+        Ok(Conditioning {
+            states: states.to_device(&self.device),
+            rows: None,
+            channels: None,
+            known: Mutex::new(None),
+        })
+    }
+
+    /// The model takes, beside noise, the latents of a video of the picture and grey frames, and which frames are given:
+    /// a channel for each frame of a latent frame, the first of which is there four times.
+    fn show(
+        &self,
+        picture: &Picture,
+        tile_px: Option<usize>,
+        window: &Window,
+        conds: [&mut Conditioning; 2],
+    ) -> Result<(), ModelError> {
+        let first = picture.pixels.clone().to_device(&self.device);
+        let [_, _, _, height, width] = first.dims();
+        let n_latents = window.times.len();
+        let grey =
+            Tensor::zeros([1, 3, self.spec.frames(n_latents) - 1, height, width], &self.device);
+        let video = if n_latents > 1 { Tensor::cat(vec![first, grey], 2) } else { first };
+        let latents = self.parts.vae.get().encode(video, tile_px.map(Tiling::of));
+        self.parts.vae.leave();
+        let [_, _, _, h, w] = latents.dims();
+        let mut mask = vec![Tensor::ones([1, FRAMES, 1, h, w], &self.device)];
+        if n_latents > 1 {
+            mask.push(Tensor::zeros([1, FRAMES, n_latents - 1, h, w], &self.device));
+        }
+        let channels = Tensor::cat(vec![Tensor::cat(mask, 2), latents], 1);
+        let rows = match (&self.parts.image, &picture.square) {
+            (Some(ImageEncoder { sizes, weights, .. }), Some(square)) => {
+                Some(sizes.encode(square.clone(), weights.as_ref(), &self.device)?)
+            }
+            _ => None,
+        };
+        for cond in conds {
+            cond.channels = Some(channels.clone());
+            cond.rows = rows.clone();
+        }
+        Ok(())
     }
 
     fn predict(&self, noisy: Latent, sigma: Sigma, cond: &Conditioning) -> Latent {
         let home = noisy.video.device();
         let times = sigma.time.clone().into_data().convert::<f32>().try_into_vec::<f32>();
         let times: Vec<f64> = times.expect("converted to f32").into_iter().map(f64::from).collect();
-        let latent = noisy.video.clone().to_device(&self.device);
+        let mut latent = noisy.video.clone().to_device(&self.device);
+        if let Some(channels) = &cond.channels {
+            latent = Tensor::cat(vec![latent, channels.clone()], 1);
+        }
         let highest = times.iter().copied().fold(0.0, f64::max);
+        self.parts.vae.leave();
         let is_low = self.boundary.is_some_and(|boundary| highest < boundary * MAX_TIME);
         let dit = self.parts.transformers.get(is_low.into());
         let context = cond.of(is_low.into(), &dit);
@@ -267,14 +341,15 @@ impl VideoModel for Wan {
         Some(super::estimate::of(config, *residency, &self.parts.vae.config, window))
     }
 
-    fn decode(&self, latent: Tensor<5>, frame: &mut dyn FnMut(Tensor<4>) -> ControlFlow<()>) {
-        self.parts.transformers.leave();
-        self.parts.vae.get().decode(latent.to_device(&self.device), None, frame);
-    }
-
-    fn decode_tiled(&self, latent: Tensor<5>, frame: &mut dyn FnMut(Tensor<4>) -> ControlFlow<()>) {
+    fn decode(
+        &self,
+        latent: Tensor<5>,
+        tile_px: Option<usize>,
+        piece: &mut dyn FnMut(usize, usize) -> ControlFlow<()>,
+        frame: &mut dyn FnMut(Tensor<4>) -> ControlFlow<()>,
+    ) {
         self.parts.transformers.leave();
         let latent = latent.to_device(&self.device);
-        self.parts.vae.get().decode(latent, Some(Tiling::DEFAULT), frame);
+        self.parts.vae.get().decode(latent, tile_px.map(Tiling::of), piece, frame);
     }
 }

@@ -6,7 +6,7 @@ use burn::tensor::Tensor;
 use std::time::Duration;
 
 use hibari_diffusion::{Guidance, Method, NoisePlan, Sigma, Step};
-use hibari_models::{Estimate, Window};
+use hibari_models::Window;
 use hibari_weights::{StoredTensor, write_safetensors};
 use hibari_world::NearestWord;
 
@@ -40,7 +40,7 @@ impl Flat {
             negative: String::new(),
             shift: 1.0,
             method: Method::DpmPp2M,
-            takes_first_frame: false,
+            first_picture: FirstPicture::None,
             is_grounded: true,
         };
         Self { spec, value, decode_bytes_a_pixel: None }
@@ -63,6 +63,7 @@ impl Generator for Flat {
     fn denoise(
         &mut self,
         told: &Told,
+        _shown: Option<&Shown>,
         window: &Window,
         start: Position,
         plan: &NoisePlan,
@@ -92,22 +93,31 @@ impl Generator for Flat {
 
     fn estimate(&self, window: &Window) -> Option<Estimate> {
         let pixels = (window.size.0 * window.size.1) as u64;
+        let whole = Decoding::default();
         self.decode_bytes_a_pixel.map(|bytes| Estimate {
             denoise_bytes: 1 << 30,
-            decode_bytes: bytes * pixels,
-            tiled_bytes: Some(1 << 30),
+            decodings: vec![
+                Decoding { bytes: bytes * pixels, piece_bytes: 1 << 20, ..whole },
+                Decoding { tile_px: Some(32), bytes: 1 << 30, piece_bytes: 1 << 29, ..whole },
+                Decoding { tile_px: Some(16), bytes: 1 << 28, piece_bytes: 1 << 27, ..whole },
+            ],
             call_flop: 0,
             decode_flop: 0,
+            encode_flop: 0,
         })
     }
 
     fn decode(
         &self,
         latents: Tensor<5>,
-        in_tiles: bool,
+        tile_px: Option<usize>,
+        piece: &mut dyn FnMut(usize, usize) -> ControlFlow<()>,
         frame: &mut dyn FnMut(Tensor<4>) -> ControlFlow<()>,
     ) {
-        assert_eq!(in_tiles, self.decode_bytes_a_pixel.is_some_and(|bytes| bytes > 1 << 20));
+        let n_pieces = tile_px.map_or(1, |px| 64 / px);
+        if (0..n_pieces).any(|done| piece(done, n_pieces).is_break()) {
+            return;
+        }
         let [_, _, f, h, w] = latents.dims();
         let value: f32 = latents.mean().into_scalar();
         for _ in 0..4 * f {
@@ -131,7 +141,7 @@ fn request() -> Request {
 
 fn means(path: &Path, every_secs: u64) -> Means {
     let every = Duration::from_secs(every_secs);
-    Means { paths: vec![path.to_path_buf()], every, memory_bytes: Some(4 << 30) }
+    Means { paths: vec![path.to_path_buf()], every, memory: Gauge::new(|| Some(4 << 30)) }
 }
 
 /// What was told, and the result; stops at the `stop`-th telling.
@@ -145,6 +155,8 @@ fn run(value: f32, aside: &Path, stop: usize) -> (Vec<&'static str>, Result<Clip
             Progress::Planned { .. } => "planned",
             Progress::Denoised { .. } => "denoised",
             Progress::Saved(_) => "saved",
+            Progress::Tiled { .. } => "tiled",
+            Progress::Short(_) => "short",
             Progress::Decoded { .. } => "decoded",
         });
         if told.len() == stop { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
@@ -222,7 +234,7 @@ fn nonsense_is_not_drawn() {
 }
 
 #[test]
-fn a_state_that_cannot_be_kept_do_not_stop_the_work() {
+fn a_state_that_cannot_be_kept_does_not_stop_the_work() {
     let (told, clip) = run(0.5, Path::new("/no/such/folder/state"), 0);
     assert!(clip.is_ok() && !told.contains(&"saved"));
 }
@@ -259,12 +271,12 @@ fn what_does_not_fit_is_decoded_in_tiles_or_refused_before_the_work() {
     let run = |bytes_a_pixel: u64, memory_bytes: u64| {
         let mut model = Flat { decode_bytes_a_pixel: Some(bytes_a_pixel), ..Flat::new(0.5) };
         model.spec.side_step = Some(16);
-        let means =
-            Means { memory_bytes: Some(memory_bytes), ..means(&folder.path().join("a"), 60) };
+        let memory = Gauge::new(move || Some(memory_bytes));
+        let means = Means { memory, ..means(&folder.path().join("a"), 60) };
         let mut told = Vec::new();
         let clip = generate(&request(), &mut model, &means, None, &mut |progress| {
             told.push(match progress {
-                Progress::Planned { memory, .. } => memory.in_tiles.to_string(),
+                Progress::Planned { memory, .. } => memory.tile_px().is_some().to_string(),
                 _ => "else".into(),
             });
             ControlFlow::Continue(())
@@ -279,4 +291,44 @@ fn what_does_not_fit_is_decoded_in_tiles_or_refused_before_the_work() {
     let error = clip.unwrap_err();
     assert!(matches!(error, PipelineError::Memory { have_mb: 1024, .. }), "{error}");
     assert!(error.hint().contains("--stream-weights") && told == ["else"], "{told:?}");
+}
+
+/// What is available is read again before each piece of the work: what grows short is begun again in smaller tiles, and the
+/// state stays where even those are too large.
+#[test]
+fn decoding_that_runs_out_of_memory_begins_again_in_smaller_tiles() {
+    let folder = tempfile::tempdir().unwrap();
+    let aside = folder.path().join("a");
+    // The first two answers plan the work; then the whole, tiles of 32 (two pieces) and of 16 (four) ask.
+    let run = |answers: &'static [u64]| {
+        let asked = std::sync::atomic::AtomicUsize::new(0);
+        let memory = Gauge::new(move || {
+            let idx = asked.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+            Some(answers[idx.min(answers.len() - 1)] << 20)
+        });
+        let model = &mut Flat { decode_bytes_a_pixel: Some(1 << 10), ..Flat::new(0.5) };
+        let means = Means { memory, ..means(&aside, 60) };
+        let (mut sides, mut tiles) = (Vec::new(), 0);
+        let mut pixels = Pixels::default();
+        let clip = generate(&request(), model, &means, Some(&mut pixels), &mut |progress| {
+            match progress {
+                Progress::Short(side) => sides.push(side),
+                Progress::Tiled { .. } => tiles += 1,
+                _ => {}
+            }
+            ControlFlow::Continue(())
+        });
+        (clip.map(|clip| (clip.frames, pixels.dims)), sides, tiles)
+    };
+    let whole = (vec![Frame::filled(32, 64, [191; 3]); 8], [8, 64, 32]);
+    let (clip, sides, tiles) = run(&[4096, 4096, 4096]);
+    assert!(clip.unwrap() == whole && sides.is_empty() && tiles == 0);
+    // Not enough for the whole, enough for a tile of 32 but not for its second piece, enough for tiles of 16.
+    let (clip, sides, tiles) = run(&[4096, 4096, 1, 1100, 500, 300]);
+    assert!(clip.unwrap() == whole && sides == [32, 16] && tiles == 1 + 4, "{sides:?} {tiles}");
+    let (clip, sides, _) = run(&[4096, 4096, 1, 200]);
+    let error = clip.unwrap_err();
+    assert!(matches!(error, PipelineError::Decoding { need_mb: 256, have_mb: 200 }), "{error}");
+    assert!(sides == [32, 16] && !error.hint().is_empty());
+    assert_eq!(taken_up(&aside).frames, whole.0, "the state stays");
 }

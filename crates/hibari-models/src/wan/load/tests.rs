@@ -10,12 +10,12 @@ use hibari_weights::{Dtype, StoredTensor, write_safetensors};
 use serde_json::Value;
 
 use super::super::files::Transformer;
-use super::super::matches;
 use super::super::vae::VaeVersion;
+use super::super::{inspect, matches};
 use super::*;
 use crate::oracle::{fill, summary, uni};
 use crate::source::Residency;
-use crate::{TimedText, VideoModel, Window};
+use crate::{FirstPicture, Picture, Square, TimedText, VideoModel, Window};
 
 const T2V: [f64; 3] = [-0.032626, 1.542942, 2.200456];
 
@@ -78,17 +78,17 @@ fn opened(path: &Path) -> Wan {
     load(path, &settings(Residency::F32), &Device::flex()).unwrap()
 }
 
-/// Token states of 24 rows, of which those behind the 13th are zero.
-fn states(name: &str) -> Tensor<3> {
-    let mut values = uni(name, &[24, 24]);
+/// Token states, of which those behind the 13th are zero.
+fn states(name: &str, rows: usize) -> Tensor<3> {
+    let mut values = uni(name, &[rows, 24]);
     values[13 * 24..].fill(0.0);
-    Tensor::from_data(TensorData::new(values, [1, 24, 24]), &Device::default())
+    Tensor::from_data(TensorData::new(values, [1, rows, 24]), &Device::default())
 }
 
 /// Three latent frames of so many cells in four steps, guided by 3; the first may be given.
 fn denoised(wan: &mut Wan, cells: [usize; 2], first: Option<Tensor<5>>) -> Tensor<5> {
     let shift = wan.spec().shift;
-    denoised_on(wan, shift, cells, first)
+    denoised_on(wan, shift, cells, first, None)
 }
 
 fn denoised_on(
@@ -96,12 +96,18 @@ fn denoised_on(
     shift: f64,
     [h, w]: [usize; 2],
     first: Option<Tensor<5>>,
+    shown: Option<&Picture>,
 ) -> Tensor<5> {
     let spec = wan.spec().clone();
     let size = (w * spec.cell_px, h * spec.cell_px);
     let window = Window { size, times: vec![0.0, 1.0, 2.0], still: false };
-    let positive = wan.condition_on_states(states("pos"), &window).unwrap();
-    let negative = wan.condition_on_states(states("neg"), &window).unwrap();
+    // With an image encoder the text has all of its rows.
+    let rows = if shown.is_some_and(|picture| picture.square.is_some()) { 512 } else { 24 };
+    let mut positive = wan.condition_on_states(states("pos", rows), &window).unwrap();
+    let mut negative = wan.condition_on_states(states("neg", rows), &window).unwrap();
+    if let Some(picture) = shown {
+        wan.show(picture, None, &window, [&mut positive, &mut negative]).unwrap();
+    }
     let dims = [1, spec.channels, 3, h, w];
     let mut video =
         Tensor::from_data(TensorData::new(uni("latents", &dims), dims), &Device::default());
@@ -145,12 +151,128 @@ fn a_video_that_begins_with_a_picture_is_that_of_the_original_pipeline() {
     let scheduler = SCHEDULER.replace("3.0", "5.0");
     write_folder(folder.path(), [IMAGE_INDEX, &transformer, VAE_22, &scheduler]);
     let mut wan = opened(folder.path());
-    assert!(wan.spec().takes_first_frame);
+    assert_eq!(wan.spec().first_picture, FirstPicture::Frame);
     let dims = [1, 3, 1, 32, 64];
     let picture = TensorData::new(uni("image", &dims), dims);
     let first = wan.encode(Tensor::from_data(picture, &Device::default()));
     let done = denoised(&mut wan, [2, 4], Some(first));
     assert_near(&done, [0.024644, 1.221452, 1.103173]);
+}
+
+/// The picture of the original pipeline's test, for a video of 48x32.
+fn picture(has_square: bool) -> Picture {
+    let tensor = |name, dims: &[usize]| uni(name, dims);
+    let pixels = TensorData::new(tensor("image", &[1, 3, 1, 32, 48]), [1, 3, 1, 32, 48]);
+    let square = TensorData::new(tensor("square", &[1, 3, 28, 28]), [1, 3, 28, 28]);
+    let square: Tensor<4> = Tensor::from_data(square, &Device::default());
+    Picture {
+        pixels: Tensor::from_data(pixels, &Device::default()),
+        square: has_square.then(|| square * 0.5 + 0.5),
+    }
+}
+
+const CLIP: ClipVision =
+    ClipVision { side_px: 28, patch_px: 14, width: 28, n_layers: 3, n_heads: 2, inner_width: 56 };
+
+/// Writes the folder of a tiny model that is shown pictures, with or without an image encoder.
+fn write_shown(folder: &Path, has_encoder: bool) {
+    let image = if has_encoder { "\"image_dim\": 28" } else { "\"image_dim\": null" };
+    let transformer = TRANSFORMER
+        .replace("\"in_channels\": 16", "\"in_channels\": 36")
+        .replace("\"image_dim\": null", image);
+    write_folder(folder, [INDEX, &transformer, VAE, SCHEDULER]);
+}
+
+/// Writes an image encoder as older versions of transformers name its tensors, and with what ComfyUI has beside it.
+fn write_image_encoder(path: &Path) {
+    fs::create_dir_all(path.parent().unwrap()).unwrap();
+    let name = |name: &str| format!("vision_model.{name}");
+    let layout = CLIP.layout();
+    let weights = layout
+        .iter()
+        .map(|(own, shape)| StoredTensor::from_f32(&name(own), shape, &fill(own, shape)));
+    let beside = StoredTensor::from_f32("visual_projection.weight", &[4, 28], &[0.0; 112]);
+    let stored: Vec<StoredTensor> = weights.chain([beside]).collect();
+    write_safetensors(path, &stored, &BTreeMap::new()).unwrap();
+    let config = r#"{"num_attention_heads": 2, "hidden_act": "gelu", "image_size": 28}"#;
+    fs::write(path.with_file_name("config.json"), config).unwrap();
+}
+
+#[test]
+fn a_model_that_is_shown_pictures_through_an_encoder_is_that_of_the_original_pipeline() {
+    let folder = tempfile::tempdir().unwrap();
+    write_shown(folder.path(), true);
+    let error = load(folder.path(), &settings(Residency::F32), &Device::flex()).err().unwrap();
+    assert!(error.to_string().contains("no image encoder"), "{error}");
+    let ModelError::Request { hint, .. } = error else { panic!("{error}") };
+    assert!(hint.contains("hibari model pull wan2.1-i2v-14b") && hint.contains("--with"), "{hint}");
+    let missing = inspect(folder.path()).unwrap().missing;
+    assert_eq!(missing, ["text encoder", "image encoder", "tokenizer.json"]);
+
+    write_image_encoder(&folder.path().join("image_encoder/model.safetensors"));
+    let inspection = inspect(folder.path()).unwrap();
+    let part = inspection.parts.iter().find(|part| part.name == "image encoder").unwrap();
+    assert_eq!((&part.problem, part.parameters), (&None, 36_484 + 112));
+    let mut wan = opened(folder.path());
+    let square = |is_middle| FirstPicture::Shown(Some(Square { side_px: 28, is_middle }));
+    assert_eq!(wan.spec().first_picture, square(false));
+    let done = denoised_on(&mut wan, 3.0, [4, 6], None, Some(&picture(true)));
+    assert_near(&done, [-0.008488, 1.465148, 0.709229]);
+    assert_decoded(&wan, done, [-0.009090, 0.452649, 0.419821]);
+
+    let settings_of_pictures = folder.path().join("image_processor/preprocessor_config.json");
+    fs::create_dir_all(settings_of_pictures.parent().unwrap()).unwrap();
+    fs::write(&settings_of_pictures, r#"{"do_center_crop": true}"#).unwrap();
+    assert_eq!(opened(folder.path()).spec().first_picture, square(true));
+    let config = folder.path().join("image_encoder/config.json");
+    fs::write(&config, r#"{"num_attention_heads": 2, "hidden_act": "quick_gelu"}"#).unwrap();
+    let error = load(folder.path(), &settings(Residency::F32), &Device::flex()).err().unwrap();
+    assert!(error.to_string().contains("`quick_gelu`"), "{error}");
+}
+
+fn sizes_of(path: &Path) -> String {
+    fs::read_to_string(path).unwrap()
+}
+
+/// Holds all values of all frames against the original's.
+#[track_caller]
+fn assert_decoded(wan: &Wan, latents: Tensor<5>, expected: [f64; 3]) {
+    let mut frames = Vec::new();
+    wan.decode(latents, None, &mut |_, _| ControlFlow::Continue(()), &mut |frame| {
+        frames.push(frame.unsqueeze_dim::<5>(2));
+        ControlFlow::Continue(())
+    });
+    assert_near(&Tensor::cat(frames, 2), expected);
+}
+
+#[test]
+fn experts_that_are_shown_pictures_are_those_of_the_original_pipeline() {
+    let folder = tempfile::tempdir().unwrap();
+    write_shown(folder.path(), false);
+    let index = r#"{"_class_name": "WanImageToVideoPipeline", "boundary_ratio": 0.9}"#;
+    fs::write(folder.path().join("model_index.json"), index).unwrap();
+    let second = folder.path().join("transformer_2");
+    let sizes = folder.path().join("transformer/config.json");
+    write_transformer_of(
+        &second.join("diffusion_pytorch_model.safetensors"),
+        &sizes_of(&sizes),
+        str::to_owned,
+        lower,
+    );
+    fs::copy(&sizes, second.join("config.json")).unwrap();
+    let mut wan = opened(folder.path());
+    assert_eq!(wan.spec().first_picture, FirstPicture::Shown(None));
+    assert_eq!((wan.spec().preset.as_str(), wan.spec().guidance), ("wan", 3.5));
+    let done = denoised_on(&mut wan, 5.0, [4, 6], None, Some(&picture(false)));
+    assert_near(&done, [0.010361, 1.202384, -1.228533]);
+    assert_decoded(&wan, done, [-0.010826, 0.443234, -0.067238]);
+
+    let odd = sizes_of(&sizes).replace("\"in_channels\": 36", "\"in_channels\": 20");
+    let path = folder.path().join("odd/model.safetensors");
+    write_transformer_of(&path, &odd, str::to_owned, as_f32);
+    fs::write(path.with_file_name("config.json"), &odd).unwrap();
+    let error = load(&path, &settings(Residency::F32), &Device::flex()).err().unwrap();
+    assert!(error.to_string().contains("takes 20 channels and gives 16"), "{error}");
 }
 
 #[test]
@@ -165,7 +287,7 @@ fn latents_are_those_of_the_original_pipeline() {
     let done = denoised(&mut wan, [4, 6], None);
     assert_near(&done, T2V);
     let mut frames = 0;
-    wan.decode(done, &mut |frame| {
+    wan.decode(done, None, &mut |_, _| ControlFlow::Continue(()), &mut |frame| {
         assert_eq!(frame.dims(), [1, 3, 32, 48]);
         frames += 1;
         ControlFlow::Continue(())
@@ -235,12 +357,28 @@ fn write_transformer(
     rename: impl Fn(&str) -> String,
     stored: impl Fn(&str, &[usize], &[f32]) -> Vec<StoredTensor>,
 ) {
-    let sizes = DitConfig::from(serde_json::from_str::<Transformer>(TRANSFORMER).unwrap());
+    write_transformer_of(path, TRANSFORMER, rename, stored);
+}
+
+/// The same of these sizes.
+fn write_transformer_of(
+    path: &Path,
+    sizes: &str,
+    rename: impl Fn(&str) -> String,
+    stored: impl Fn(&str, &[usize], &[f32]) -> Vec<StoredTensor>,
+) {
+    let sizes = DitConfig::from(serde_json::from_str::<Transformer>(sizes).unwrap());
     let tensors = sizes.tensors().into_iter();
     let tensors =
         tensors.flat_map(|(name, shape)| stored(&rename(&name), &shape, &fill(&name, &shape)));
     fs::create_dir_all(path.parent().unwrap()).unwrap();
     write_safetensors(path, &tensors.collect::<Vec<_>>(), &BTreeMap::new()).unwrap();
+}
+
+/// Weights of the second expert: the first one's times 0.8, but for vectors.
+fn lower(name: &str, shape: &[usize], values: &[f32]) -> Vec<StoredTensor> {
+    let factor = if shape.len() >= 2 { 0.8 } else { 1.0 };
+    as_f32(name, shape, &values.iter().map(|value| value * factor).collect::<Vec<_>>())
 }
 
 fn as_f32(name: &str, shape: &[usize], values: &[f32]) -> Vec<StoredTensor> {
@@ -283,7 +421,7 @@ fn files_of_each_part_are_found_beside_the_transformer() {
     let mut wan = opened(&transformer);
     let spec = wan.spec().clone();
     assert_eq!((spec.method, spec.shift), (Method::UniPc, 8.0), "no scheduler file: the preset's");
-    assert_near(&denoised_on(&mut wan, 3.0, [4, 6], None), T2V);
+    assert_near(&denoised_on(&mut wan, 3.0, [4, 6], None, None), T2V);
 
     let other = place.path().join("elsewhere/vae.safetensors");
     write_vae(&other);
@@ -419,7 +557,6 @@ fn scaled_8_bit_floats_and_a_lora_are_the_weights_they_stand_for() {
     assert!(error.contains("blocks.9.attn1.to_q"), "{error}");
 }
 
-/// The second expert has the first one's weights times 0.8, but for vectors.
 #[test]
 fn two_experts_are_those_of_the_original_pipeline() {
     let folder = tempfile::tempdir().unwrap();
@@ -427,11 +564,7 @@ fn two_experts_are_those_of_the_original_pipeline() {
     let index = r#"{"_class_name": "WanPipeline", "boundary_ratio": 0.875}"#;
     write_folder(folder.path(), [index, TRANSFORMER, VAE, &scheduler]);
     let second = folder.path().join("transformer_2");
-    let low = |name: &str, shape: &[usize], values: &[f32]| {
-        let factor = if shape.len() >= 2 { 0.8 } else { 1.0 };
-        as_f32(name, shape, &values.iter().map(|value| value * factor).collect::<Vec<_>>())
-    };
-    write_transformer(&second.join("diffusion_pytorch_model.safetensors"), str::to_owned, low);
+    write_transformer(&second.join("diffusion_pytorch_model.safetensors"), str::to_owned, lower);
     fs::write(second.join("config.json"), TRANSFORMER).unwrap();
     for residency in [Residency::F32, Residency::Streamed] {
         let mut wan = load(folder.path(), &settings(residency), &Device::flex()).unwrap();
@@ -487,7 +620,7 @@ fn a_gguf_file_is_a_transformer() {
     fs::write(place.path().join("config.json"), ORIGINAL).unwrap();
     write_vae(&place.path().join("vae.safetensors"));
     assert!(matches(&path));
-    let found = denoised_on(&mut opened(&path), 3.0, [4, 6], None);
+    let found = denoised_on(&mut opened(&path), 3.0, [4, 6], None, None);
     let folder = tempfile::tempdir().unwrap();
     written(folder.path());
     let exact = denoised(&mut opened(folder.path()), [4, 6], None);

@@ -124,23 +124,26 @@ impl Vae {
         let whole = Tiling { tile_px: height.max(width), step_px: height.max(width) };
         let Tiling { tile_px, step_px } = tiling.unwrap_or(whole);
         let grid = Grid::new([height / patch, width / patch], tile_px, step_px);
-        let mut histories = vec![History::default(); grid.len()];
-        let mut latents = Vec::new();
-        let mut start = 0;
-        while start < frames {
-            let n = if start == 0 { 1 } else { FRAMES };
-            let chunk = patchify(pixels.clone().narrow(2, start, n), patch);
-            let encode =
-                |(tile, history)| self.networks.encode_chunk(cut(chunk.clone(), tile), history);
-            let tiles = grid.tiles().zip(&mut histories).map(encode).collect();
-            let (step, overlap) = (step_px / cells_px, (tile_px - step_px) / cells_px);
-            latents.push(join(tiles, grid.columns.len(), step, overlap));
-            start += n;
-        }
-        (Tensor::cat(latents, 2) - self.mean(&pixels.device())) / self.std(&pixels.device())
+        let chunks =
+            || std::iter::once(0..1).chain((1..frames).step_by(FRAMES).map(|i| i..i + FRAMES));
+        // Each tile through all of time before the next: what tiles remember is much more than what they become.
+        let tile = |place: (Range<usize>, Range<usize>)| {
+            let mut history = History::default();
+            let encode = |times: Range<usize>| {
+                let chunk = pixels.clone().narrow(2, times.start, times.len());
+                let chunk = cut(patchify(chunk, patch), place.clone());
+                self.networks.encode_chunk(chunk, &mut history)
+            };
+            Tensor::cat(chunks().map(encode).collect(), 2)
+        };
+        let tiles = grid.tiles().map(tile).collect();
+        let (step, overlap) = (step_px / cells_px, (tile_px - step_px) / cells_px);
+        let latents = join(tiles, grid.columns.len(), step, overlap);
+        (latents - self.mean(&pixels.device())) / self.std(&pixels.device())
     }
 
-    /// Latents of unit variance to frames, handed over in order; stops when `frame` breaks.
+    /// Latents of unit variance to frames, handed over in order; stops when `frame` breaks, or `piece`, which is asked before
+    /// each latent frame of each tile how many of all are done.
     ///
     /// With `tiling`, a picture larger than a tile is decoded in tiles, one after another, and all frames leave at the end.
     ///
@@ -155,6 +158,7 @@ impl Vae {
         &self,
         latent: Tensor<5>,
         tiling: Option<Tiling>,
+        piece: &mut dyn FnMut(usize, usize) -> ControlFlow<()>,
         frame: &mut dyn FnMut(Tensor<4>) -> ControlFlow<()>,
     ) {
         let [b, channels, latent_frames, h, w] = latent.dims();
@@ -174,9 +178,13 @@ impl Vae {
             }
             ControlFlow::Continue(())
         };
+        let n_pieces = grid.len() * latent_frames;
         if grid.len() == 1 {
             let mut history = History::default();
             for i in 0..latent_frames {
+                if piece(i, n_pieces).is_break() {
+                    return;
+                }
                 let patches = self.networks.decode_chunk(chunks(i), &mut history);
                 if pictures(patches, frame).is_break() {
                     return;
@@ -185,15 +193,19 @@ impl Vae {
             return;
         }
         // Each tile through all of time before the next: what tiles remember is much more than what they become.
-        let tile = |place: (Range<usize>, Range<usize>)| {
+        let mut tiles = Vec::with_capacity(grid.len());
+        for place in grid.tiles() {
             let mut history = History::default();
-            let chunk = |i| {
+            let mut tile = Vec::with_capacity(latent_frames);
+            for i in 0..latent_frames {
+                if piece(tiles.len() * latent_frames + i, n_pieces).is_break() {
+                    return;
+                }
                 let chunk = cut(chunks(i), place.clone());
-                self.networks.decode_chunk(chunk, &mut history)
-            };
-            Tensor::cat((0..latent_frames).map(chunk).collect(), 2)
-        };
-        let tiles = grid.tiles().map(tile).collect();
+                tile.push(self.networks.decode_chunk(chunk, &mut history));
+            }
+            tiles.push(Tensor::cat(tile, 2));
+        }
         let (step, overlap) = (step_px / patch, (tile_px - step_px) / patch);
         // Whether the caller goes on matters to the caller alone: nothing is left to do.
         let _done = pictures(join(tiles, grid.columns.len(), step, overlap), frame);

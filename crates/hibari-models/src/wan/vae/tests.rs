@@ -29,7 +29,8 @@ fn input(name: &str, dims: [usize; 5]) -> Tensor<5> {
 /// All frames, `[1, 3, F, H, W]`.
 fn decoded(vae: &Vae, latent: Tensor<5>, tiling: Option<Tiling>) -> Tensor<5> {
     let mut frames: Vec<Tensor<5>> = Vec::new();
-    vae.decode(latent, tiling, &mut |frame| {
+    let go_on = &mut |_, _| ControlFlow::Continue(());
+    vae.decode(latent, tiling, go_on, &mut |frame| {
         frames.push(frame.unsqueeze_dim(2));
         ControlFlow::Continue(())
     });
@@ -125,11 +126,22 @@ fn products_in_bf16_stay_near() {
 #[test]
 fn decoding_stops_when_it_is_told() {
     let mut frames = 0;
-    tiny(TINY_21).decode(input("z", [1, 16, 3, 2, 2]), None, &mut |_| {
+    let (vae, latent) = (tiny(TINY_21), input("z", [1, 16, 3, 2, 6]));
+    let go_on = &mut |_, _| ControlFlow::Continue(());
+    vae.decode(latent.clone(), None, go_on, &mut |_| {
         frames += 1;
         if frames == 2 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     });
     assert_eq!(frames, 2);
+
+    let mut told = Vec::new();
+    let piece = &mut |done, of| {
+        told.push((done, of));
+        if done == 4 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+    };
+    let tiling = Tiling { tile_px: 24, step_px: 16 };
+    vae.decode(latent, Some(tiling), piece, &mut |_| panic!("it was stopped before"));
+    assert_eq!(told, (0..=4).map(|done| (done, 9)).collect::<Vec<_>>());
 }
 
 #[test]

@@ -14,8 +14,13 @@ pub struct Tiling {
 }
 
 impl Tiling {
-    /// The original's.
-    pub const DEFAULT: Self = Self { tile_px: 256, step_px: 192 };
+    /// Sides of tiles: the original's, then smaller ones, for less memory.
+    pub const SIDES_PX: [usize; 3] = [256, 128, 64];
+
+    /// Tiles with that side, a quarter of which overlaps, as in the original.
+    pub fn of(tile_px: usize) -> Self {
+        Self { tile_px, step_px: tile_px / 4 * 3 }
+    }
 }
 
 /// The tiles of a picture in some unit.

@@ -10,7 +10,7 @@ use burn::tensor::{Tensor, TensorData};
 /// any; returned unchanged
 /// # Source
 /// Hendrycks and Gimpel, "Gaussian error linear units" (arXiv:1606.08415)
-pub(super) fn gelu(x: Tensor<2>) -> Tensor<2> {
+pub(crate) fn gelu(x: Tensor<2>) -> Tensor<2> {
     let (dims, device) = (x.dims(), x.device());
     let mut values = x.into_data().try_into_vec::<f32>().expect("computed in 32-bit floats");
     for value in &mut values {

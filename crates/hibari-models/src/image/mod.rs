@@ -1,0 +1,3 @@
+//! Frozen image encoders: a picture to rows that condition a video model.
+
+pub mod clip;
