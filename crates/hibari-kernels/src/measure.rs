@@ -3,8 +3,11 @@
 use std::hint::black_box;
 use std::time::Instant;
 
+use half::bf16;
+
 use crate::attention::{self, attention_backward};
 use crate::conv::{self, Shape};
+use crate::int8::Int8Weight;
 use crate::matmul::{self, PackedWeight};
 
 /// One measured operation.
@@ -30,7 +33,7 @@ struct Work {
     floats: usize,
 }
 
-/// Measures a dense layer `[m, k] x [k, n]`: forward and both gradients, `runs` times each.
+/// Measures a dense layer `[m, k] x [k, n]`: forward, with packed weights of bf16 and of 8 bits too, and both gradients, `runs` times each.
 #[must_use]
 pub fn linear([m, k, n]: [usize; 3], runs: usize) -> Vec<Row> {
     let (x, w, dy) = (ramp(m * k), ramp(k * n), ramp(m * n));
@@ -38,8 +41,11 @@ pub fn linear([m, k, n]: [usize; 3], runs: usize) -> Vec<Row> {
     let shape = format!("{m} x {k} x {n}");
     let row = |op, f: &dyn Fn()| row(op, &shape, work, runs, f);
     let packed = PackedWeight::from_f32(&w, [k, n]);
+    let rows: Vec<bf16> = w.iter().copied().map(bf16::from_f32).collect();
+    let int8 = Int8Weight::from_bf16_rows(&rows, [k, n]);
     vec![
         row("linear_packed", &|| drop(black_box(packed.linear(&x, None, m)))),
+        row("linear_int8", &|| drop(black_box(int8.linear(&x, None, m)))),
         row("linear", &|| drop(black_box(matmul::linear(&x, &w, None, [m, k, n])))),
         row("linear_dx", &|| drop(black_box(matmul::linear_dx(&dy, &w, [m, k, n])))),
         row("linear_dw", &|| drop(black_box(matmul::linear_dw(&x, &dy, [m, k, n])))),
