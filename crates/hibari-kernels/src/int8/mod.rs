@@ -82,7 +82,7 @@ impl std::fmt::Debug for Int8Weight {
 /// Quads of a row of `k` values, and words from one row of activations to the next: an odd number of cache lines.
 fn layout(k: usize) -> [usize; 2] {
     let quads = k.div_ceil(4).next_multiple_of(STEP);
-    [quads, if quads / STEP % 2 == 0 { quads + STEP } else { quads }]
+    [quads, if (quads / STEP).is_multiple_of(2) { quads + STEP } else { quads }]
 }
 
 impl Int8Weight {
@@ -247,9 +247,11 @@ for_each_isa! {
             }
         }
         let largest = largest.into_iter().fold(0.0, f32::max);
-        if wrong.into_iter().sum::<f32>().is_nan() || !(largest > 0.0) {
+        // Zero where all values are finite.
+        let wrong: f32 = wrong.into_iter().sum();
+        if wrong.is_nan() || largest <= 0.0 {
             to.fill(0x8080_8080);
-            return if largest > 0.0 { f32::NAN } else { wrong.into_iter().sum() };
+            return wrong;
         }
         let inverse = LARGEST / largest;
         let store = |values: &[f32; 4]| {

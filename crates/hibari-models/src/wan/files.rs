@@ -533,7 +533,7 @@ fn clip_vision(file: &Checkpoint, path: &Path) -> Result<ClipVision, ModelError>
 /// The tensors of the image encoder, and those of what else the file may hold.
 pub(super) fn image_layout(file: &Checkpoint, sizes: &ClipVision) -> Vec<(String, Vec<usize>)> {
     let extra = |name: &&str| Some(((*name).to_owned(), file.shape(name)?.to_vec()));
-    let extras = IMAGE_EXTRAS.iter().filter_map(|name| extra(name));
+    let extras = IMAGE_EXTRAS.iter().filter_map(extra);
     sizes.layout().into_iter().chain(extras).collect()
 }
 
