@@ -5,7 +5,7 @@ use super::{Hardware, TILE, Tiles};
 /// The processor's tiles, or eight of 16 rows of 16 words.
 pub(super) enum Either {
     Hardware(Hardware),
-    Software([[[u32; TILE]; TILE]; 8]),
+    Software(Box<[[[u32; TILE]; TILE]; 8]>),
 }
 
 /// What tiles hold outside `start` and `end`: values that are not numbers.
@@ -13,7 +13,7 @@ const ARBITRARY: [[[u32; TILE]; TILE]; 8] = [[[0x7fc0_7fc0; TILE]; TILE]; 8];
 
 impl Either {
     pub(super) fn new(has_hardware: bool) -> Self {
-        if has_hardware { Self::Hardware(Hardware) } else { Self::Software(ARBITRARY) }
+        if has_hardware { Self::Hardware(Hardware) } else { Self::Software(Box::new(ARBITRARY)) }
     }
 }
 
@@ -38,7 +38,7 @@ impl Tiles for Either {
         match self {
             // SAFETY: as the caller promises.
             Self::Hardware(tiles) => unsafe { tiles.start() },
-            Self::Software(tiles) => *tiles = [[[0; TILE]; TILE]; 8],
+            Self::Software(tiles) => **tiles = [[[0; TILE]; TILE]; 8],
         }
     }
 
@@ -96,7 +96,7 @@ impl Tiles for Either {
         match self {
             // SAFETY: as the caller promises.
             Self::Hardware(tiles) => unsafe { tiles.end() },
-            Self::Software(tiles) => *tiles = ARBITRARY,
+            Self::Software(tiles) => **tiles = ARBITRARY,
         }
     }
 }
