@@ -48,8 +48,13 @@ pub fn limit(isa: Isa) {
 pub fn best() -> Isa {
     let limit = LIMIT.load(Ordering::Relaxed);
     let is_slow = |isa: Isa| limit == u8::MAX && isa == Isa::Avx512Bf16 && has_slow_dots();
-    let allowed = |isa: &Isa| *isa as u8 <= limit && isa.is_available() && !is_slow(*isa);
-    Isa::ALL.into_iter().rev().find(allowed).unwrap_or(Isa::Scalar)
+    allowed().filter(|isa| !is_slow(*isa)).last().unwrap_or(Isa::Scalar)
+}
+
+/// All that this machine has and [`limit`] allows, in rising order.
+pub fn allowed() -> impl Iterator<Item = Isa> {
+    let limit = LIMIT.load(Ordering::Relaxed);
+    Isa::ALL.into_iter().filter(move |isa| *isa as u8 <= limit && isa.is_available())
 }
 
 /// Whether a BF16 dot product takes longer than the two multiply-adds that do as much. On Intel's processors one starts every

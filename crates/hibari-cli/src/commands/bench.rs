@@ -58,6 +58,7 @@ pub(crate) fn run(args: &Args, output: Output) -> Result<(), Failure> {
         return work::run(work, runs, args.json, output);
     }
     let (best, threads) = (isa::best(), threads::count());
+    let sets: Vec<Isa> = isa::allowed().collect();
     if !args.json {
         output.note(&format!("{threads} threads, median of {} runs", args.runs));
         output.data(&format!(
@@ -81,7 +82,7 @@ pub(crate) fn run(args: &Args, output: Output) -> Result<(), Failure> {
         }
     };
     for measure in works(&args.kernel) {
-        for isa in Isa::ALL.into_iter().filter(|&isa| isa <= best && isa.is_available()) {
+        for &isa in &sets {
             isa::limit(isa);
             let rows = measure(runs);
             let mut wanted = rows.iter().filter(|row| row.op.starts_with(&args.kernel));

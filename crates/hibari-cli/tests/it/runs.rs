@@ -121,8 +121,8 @@ fn doctor_bench_and_vocabulary_speak_json() {
 
     let rows = json(&["bench", "attention", "--json", "--runs", "1"]);
     let sets = doctor_sets(&json(&["doctor", "--json"])[0]);
-    assert_eq!(rows.len(), 2 * 2 * sets, "shapes, directions, instruction sets");
-    assert_eq!(rows.iter().filter(|row| row["is_chosen"] == true).count(), 4);
+    assert_eq!(rows.len(), 2 * 3 * sets, "shapes, kernels, instruction sets");
+    assert_eq!(rows.iter().filter(|row| row["is_chosen"] == true).count(), 6);
     assert!(rows.iter().all(|row| row["gflops"].as_f64().unwrap() > 0.0));
     let rows = json(&["bench", "linear_dx", "--json", "--runs", "1", "--isa", "scalar"]);
     assert!(rows.iter().all(|row| row["op"] == "linear_dx" && row["instructions"] == "Scalar"));

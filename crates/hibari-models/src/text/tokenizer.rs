@@ -28,6 +28,17 @@ pub(super) fn open(json: &[u8], n_words: usize) -> Result<tokenizers::Tokenizer,
     let mut inner = tokenizers::Tokenizer::from_bytes(json).map_err(|error| error.to_string())?;
     inner.with_padding(None);
     inner.with_truncation(None).map_err(|error| error.to_string())?;
+    fitting(inner, n_words)
+}
+
+/// A tokenizer, if it has at most `n_words` words.
+///
+/// # Errors
+/// that it has more
+pub(super) fn fitting(
+    inner: tokenizers::Tokenizer,
+    n_words: usize,
+) -> Result<tokenizers::Tokenizer, String> {
     match inner.get_vocab_size(true) {
         found if found > n_words => Err(format!("{found} words, the table has {n_words}")),
         _ => Ok(inner),

@@ -20,11 +20,14 @@ use crate::ModelError;
 use crate::image::clip::ClipVision;
 use crate::source::{Inspection, Part};
 use crate::text::umt5::Umt5;
+use crate::text::vocabulary::Vocabulary;
 
 /// Width of a head in all published transformers.
 const D_HEAD: usize = 128;
 /// The same in the published image encoder.
 const IMAGE_D_HEAD: usize = 80;
+/// Where ComfyUI keeps the vocabulary in the file of a text encoder.
+const PIECES: &str = "spiece_model";
 /// What files of an image encoder may hold beside it.
 const IMAGE_EXTRAS: [&str; 2] = ["visual_projection.weight", "embeddings.position_ids"];
 /// How deep below a folder its parts lie: the authors' tokenizer is in `google/umt5-xxl`.
@@ -104,12 +107,13 @@ pub fn inspect(path: &Path) -> Result<Inspection, ModelError> {
     for (path, (file, sizes)) in &found.images {
         parts.push(Part::of("image encoder", path, file, &image_layout(file, sizes)));
     }
+    let has_vocabulary = found.texts.iter().any(|(_, (file, _))| vocabulary(file).is_some());
     let lacks = [
         ("transformer", found.transformers.is_empty()),
         ("autoencoder", found.vaes.is_empty()),
         ("text encoder", found.texts.is_empty()),
         ("image encoder", needs_image && found.images.is_empty()),
-        ("tokenizer.json", listing.tokenizer.is_none()),
+        ("tokenizer.json", listing.tokenizer.is_none() && !has_vocabulary),
     ];
     let missing =
         lacks.iter().filter(|(_, is_missing)| *is_missing).map(|(name, _)| (*name).into());
@@ -528,6 +532,14 @@ fn clip_vision(file: &Checkpoint, path: &Path) -> Result<ClipVision, ModelError>
         n_heads,
         inner_width: axis("encoder.layers.0.mlp.fc1.weight", 0)?,
     })
+}
+
+/// The vocabulary in a file of a text encoder, if it has one, or what is wrong with it.
+pub(super) fn vocabulary(file: &Checkpoint) -> Option<Result<Vocabulary, String>> {
+    if let Ok(bytes) = file.bytes(PIECES) {
+        return Some(Vocabulary::from_sentencepiece(bytes));
+    }
+    Vocabulary::from_metadata(&|key| file.metadata(key)).transpose()
 }
 
 /// The tensors of the image encoder, and those of what else the file may hold.

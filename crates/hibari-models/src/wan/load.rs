@@ -13,7 +13,7 @@ use hibari_weights::{Checkpoint, Dtype, Encoding, Lora, WeightsError, fingerprin
 use serde::Deserialize;
 
 use super::config::{DitConfig, Experts, ImageInput, NEGATIVE_PROMPT, Preset};
-use super::files::{Files, Index, image_input, image_layout, read, refused};
+use super::files::{Files, Index, image_input, image_layout, read, refused, vocabulary};
 use super::keymap;
 use super::layers::Products;
 use super::model::{ImageEncoder, LazyVae, Parts, TextEncoder, Transformers, Wan};
@@ -182,15 +182,20 @@ fn schedule(path: &Path, usual: f64) -> Result<(Method, f64), ModelError> {
     Ok((method, flow_shift.or(shift).unwrap_or(usual)))
 }
 
-/// The text encoder; without a tokenizer there is none.
+/// The text encoder, with the tokenizer of a file or that in its own; without one there is none.
 fn text_encoder(
     (file, sizes): (Checkpoint, Umt5),
     tokenizer: Option<&Path>,
 ) -> Result<Option<TextEncoder>, ModelError> {
     file.check(&sizes.layout())?;
-    let Some(path) = tokenizer else { return Ok(None) };
-    let json = fs::read(path).map_err(|error| refused(path, error.to_string()))?;
-    let tokenizer = Unigram::from_json(&json, sizes.n_words)?;
+    let tokenizer = match (tokenizer, vocabulary(&file)) {
+        (Some(path), _) => {
+            let json = fs::read(path).map_err(|error| refused(path, error.to_string()))?;
+            Unigram::from_json(&json, sizes.n_words)?
+        }
+        (None, Some(pieces)) => Unigram::from_pieces(pieces, sizes.n_words)?,
+        (None, None) => return Ok(None),
+    };
     Ok(Some(TextEncoder { sizes, weights: Box::new(file), tokenizer }))
 }
 

@@ -36,6 +36,22 @@ pub struct TextEncoder {
     pub tokenizer: Unigram,
 }
 
+impl TextEncoder {
+    /// The states of a text, `[1, TEXT_ROWS, D]`.
+    ///
+    /// # Errors
+    /// if the text cannot be cut, or the weights cannot be read
+    pub fn states(&self, text: &str, device: &Device) -> Result<Tensor<3>, ModelError> {
+        let ids = self.tokenizer.ids(&clean(text), TEXT_ROWS)?;
+        let states = self.sizes.encode(&[&ids], self.weights.as_ref(), device)?;
+        let states = states.into_iter().next().expect("one text, one answer");
+        let [len, width] = states.dims();
+        // The models were trained on texts of one length, with zeros behind the tokens.
+        let rest = Tensor::zeros([TEXT_ROWS - len, width], device);
+        Ok(if len < TEXT_ROWS { Tensor::cat(vec![states, rest], 0) } else { states }.unsqueeze())
+    }
+}
+
 /// An image encoder whose layers are read anew for each picture.
 pub struct ImageEncoder {
     /// Its sizes.
@@ -250,13 +266,8 @@ impl VideoModel for Wan {
                 `--prompt-embeds`"
                 .into(),
         })?;
-        let ids = encoder.tokenizer.ids(&clean(&text.joined()), TEXT_ROWS)?;
-        let states = encoder.sizes.encode(&[&ids], encoder.weights.as_ref(), &self.device)?;
-        let states = states.into_iter().next().expect("one text, one answer");
-        let [len, width] = states.dims();
-        // The models were trained on texts of one length, with zeros behind the tokens.
-        let rest = Tensor::zeros([TEXT_ROWS - len, width], &self.device);
-        self.condition_on_states(Tensor::cat(vec![states, rest], 0).unsqueeze(), window)
+        let states = encoder.states(&text.joined(), &self.device)?;
+        self.condition_on_states(states, window)
     }
 
     fn condition_on_states(
