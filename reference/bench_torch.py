@@ -2,7 +2,7 @@
 
 Prints one JSON line, {"work", "seconds", "peak_mb"}: the median of RUNS runs after one that warms up, and the most memory
 that the process has held. Shapes are those of crates/hibari-cli/src/commands/work.rs, piece by piece. As is usual in
-PyTorch, weights and activations are bf16, and a training step runs under autocast with f32 parameters and AdamW.
+PyTorch, weights and activations are bf16 (also beside hibari's 8-bit integers), and a training step runs under autocast with f32 parameters and AdamW.
 """
 
 import json
@@ -176,6 +176,22 @@ def step():
     return run
 
 
+def wan_dit(frames, height, width):
+    from diffusers import WanTransformer3DModel
+
+    net = WanTransformer3DModel(num_attention_heads=12, ffn_dim=8960, num_layers=30).to(BF16)
+    latents = torch.randn(1, 16, frames, height, width, dtype=BF16)
+    text = torch.randn(1, 512, 4096, dtype=BF16)
+    return lambda: net(latents, torch.tensor([875]), text)
+
+
+def wan_vae():
+    from diffusers import AutoencoderKLWan
+
+    vae, z = AutoencoderKLWan(), torch.randn(1, 16, 5, 32, 32)  # f32, as it is published
+    return lambda: vae.decode(z)
+
+
 WORKS = {
     "linear-2048x1536x1536": lambda: linear(2048, 1536, 1536),
     "linear-2048x1536x6144": lambda: linear(2048, 1536, 6144),
@@ -184,6 +200,11 @@ WORKS = {
     "attention-8x480x6x64": lambda: attention(8, 480, 6, 64),
     "lark-s-step": step,
     "lark-ae-decode": decode,
+    "wan-dit-1280": lambda: wan_dit(5, 32, 32),
+    "wan-dit-1280-int8": lambda: wan_dit(5, 32, 32),
+    "wan-dit-3510": lambda: wan_dit(9, 30, 52),
+    "wan-dit-3510-int8": lambda: wan_dit(9, 30, 52),
+    "wan-vae-decode": wan_vae,
 }
 
 

@@ -14,7 +14,8 @@ fi
 threads=$(nproc)
 works=("$@")
 [ $# -gt 0 ] || works=(linear-2048x1536x1536 linear-2048x1536x6144 linear-512x384x1536 attention-4096x12x128
-  attention-8x480x6x64 lark-s-step lark-ae-decode)
+  attention-8x480x6x64 lark-s-step lark-ae-decode wan-dit-1280 wan-dit-1280-int8 wan-dit-3510 wan-dit-3510-int8
+  wan-vae-decode)
 for work in "${works[@]}"; do
   ours=$("$hibari" bench --work "$work" --runs "$runs" --threads "$threads" --json)
   theirs=$(OMP_NUM_THREADS=$threads "$python" "$here/bench_torch.py" "$work" "$runs")

@@ -2,6 +2,8 @@
 //!
 //! Shapes are those of `reference/bench_torch.py`, piece by piece. Values are arbitrary: no time depends on them.
 
+mod wan;
+
 use std::hint::black_box;
 use std::ops::ControlFlow;
 use std::path::Path;
@@ -16,6 +18,7 @@ use hibari_models::lark::dit::{Dit, Layout, PATCH};
 use hibari_models::lark::text::{EncodedText, TextBatch};
 use hibari_models::lark::vae::Ae;
 use hibari_models::layers::initialise;
+use hibari_models::source::Residency;
 use hibari_ops::device;
 use hibari_train::{Length, Rule, Schedule, Settings, Stage, StepLoss, train};
 use serde::Serialize;
@@ -48,7 +51,26 @@ pub(crate) enum Work {
     /// Decoding 4 s at 256x144 with the autoencoder of the design
     #[value(name = "lark-ae-decode")]
     AeDecode,
+    /// The transformer of Wan 1.3B on 1280 tokens
+    #[value(name = "wan-dit-1280")]
+    WanShort,
+    /// The same with 8-bit integers
+    #[value(name = "wan-dit-1280-int8")]
+    WanShortInt8,
+    /// The transformer of Wan 1.3B on 3510 tokens
+    #[value(name = "wan-dit-3510")]
+    WanLong,
+    /// The same with 8-bit integers
+    #[value(name = "wan-dit-3510-int8")]
+    WanLongInt8,
+    /// Decoding 17 frames of 256x256 with the autoencoder of Wan 2.1
+    #[value(name = "wan-vae-decode")]
+    WanDecode,
 }
+
+/// Latent frames, height and width of 256x256 pixels and 17 frames, and of 416x240 and 33.
+const SHORT: [usize; 3] = [5, 32, 32];
+const LONG: [usize; 3] = [9, 30, 52];
 
 #[derive(Serialize)]
 struct Line {
@@ -68,6 +90,11 @@ pub(crate) fn run(work: Work, runs: usize, json: bool, output: Output) -> Result
         Work::AttentionWindows => attended(8, 480, 6, 64, runs),
         Work::LarkStep => step(runs)?,
         Work::AeDecode => decode(runs),
+        Work::WanShort => wan::velocity(SHORT, Residency::Bf16, runs),
+        Work::WanShortInt8 => wan::velocity(SHORT, Residency::Int8, runs),
+        Work::WanLong => wan::velocity(LONG, Residency::Bf16, runs),
+        Work::WanLongInt8 => wan::velocity(LONG, Residency::Int8, runs),
+        Work::WanDecode => wan::decode(runs),
     };
     seconds.sort_by(f64::total_cmp);
     let median = seconds[seconds.len() / 2];
