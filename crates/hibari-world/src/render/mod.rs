@@ -149,7 +149,7 @@ impl Renderer {
         let lens = shot.camera.lens(width, height);
         let to_view = shot.camera.to_view();
         for (i, instance) in shot.scene.instances.iter().enumerate() {
-            let (low, high) = self.place(instance, &instance.pose, &to_view, &lens);
+            let (low, high) = self.place(instance, &instance.pose, &to_view);
             if instance.surface.clear == 0.0 {
                 self.draw(i, instance, &lens, false);
             }
@@ -170,7 +170,6 @@ impl Renderer {
         instance: &Instance,
         pose: &Affine3A,
         to_view: &Affine3A,
-        lens: &Lens,
     ) -> (Vec3A, Vec3A) {
         let turn = normal_matrix(&instance.pose);
         let (mut low, mut high) = (Vec3A::INFINITY, Vec3A::NEG_INFINITY);
@@ -180,8 +179,10 @@ impl Renderer {
                 let position = pose.transform_point3a(position.into());
                 (low, high) = (low.min(position), high.max(position));
                 let normal = turn * Vec3A::from(normal);
-                let point = to_view.transform_point3a(position);
-                Corner::new(lens, point, normal * (1.0 / normal.length()))
+                Corner {
+                    point: to_view.transform_point3a(position),
+                    normal: normal * (1.0 / normal.length()),
+                }
             },
         ));
         (low, high)
@@ -214,14 +215,10 @@ impl Renderer {
                 matrix3: flat * instance.pose.matrix3,
                 translation: flat * instance.pose.translation,
             };
-            self.corners.clear();
-            self.corners.extend(instance.mesh.positions.iter().map(|&position| {
-                let position = pose.transform_point3a(position.into());
-                Corner::new(&lens, to_view.transform_point3a(position), Vec3A::ZERO)
-            }));
+            self.place(instance, &pose, &to_view);
             for &[a, b, c] in &instance.mesh.triangles {
-                let corners = [a, b, c].map(|i| self.corners[i as usize]);
-                stamp(&mut self.shadow, width, height, &lens, corners);
+                let points = [a, b, c].map(|i| self.corners[i as usize].point);
+                stamp(&mut self.shadow, width, height, &lens, points);
             }
         }
     }
@@ -241,7 +238,7 @@ impl Renderer {
                 matrix3: flip * instance.pose.matrix3,
                 translation: flip * instance.pose.translation,
             };
-            self.place(instance, &pose, &to_view, &lens);
+            self.place(instance, &pose, &to_view);
             self.draw(i, instance, &lens, true);
         }
         self.mirror.clear();

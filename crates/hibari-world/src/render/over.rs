@@ -26,7 +26,7 @@ impl Renderer {
         self.glass.clear(2 * width, 2 * height);
         for (i, instance) in instances.iter().enumerate() {
             if instance.surface.clear > 0.0 {
-                self.place(instance, &instance.pose, &to_view, &lens);
+                self.place(instance, &instance.pose, &to_view);
                 for &[a, b, c] in &instance.mesh.triangles {
                     let corners = [a, b, c].map(|i| self.corners[i as usize]);
                     self.glass.draw(&lens, i as u32, corners);

@@ -45,17 +45,9 @@ impl Camera {
 
     /// Direction through a point of the picture; its part along `forward` is 1.
     pub(crate) fn ray(self, lens: &Lens, x: f32, y: f32) -> Vec3A {
-        self.down(lens, self.across(lens, x), y)
-    }
-
-    /// Directions through a column of the picture, at the height of its middle.
-    pub(crate) fn across(self, lens: &Lens, x: f32) -> Vec3A {
-        self.forward + self.right * ((x - lens.centre.x) * lens.pixel)
-    }
-
-    /// The direction of a column, turned to a row.
-    pub(crate) fn down(self, lens: &Lens, across: Vec3A, y: f32) -> Vec3A {
-        across - self.up * ((y - lens.centre.y) * lens.pixel)
+        let across = (x - lens.centre.x) * lens.pixel;
+        let down = (y - lens.centre.y) * lens.pixel;
+        self.forward + self.right * across - self.up * down
     }
 }
 
@@ -80,33 +72,11 @@ impl Lens {
     }
 }
 
-/// A corner in camera coordinates, with its normal in the world and its place in the picture.
+/// A corner in camera coordinates, with its normal in the world.
 #[derive(Clone, Copy)]
 pub(crate) struct Corner {
-    point: Vec3A,
-    normal: Vec3A,
-    /// x, y and inverse depth, if it is in front of the near plane.
-    at: Vec3A,
-    /// The sides of the picture beyond which it lies, as bits.
-    beyond: u8,
-}
-
-/// The bit of [`Corner::beyond`] for the near plane.
-const TOO_NEAR: u8 = 16;
-
-impl Corner {
-    pub(crate) fn new(lens: &Lens, point: Vec3A, normal: Vec3A) -> Self {
-        if point.z < NEAR {
-            return Self { point, normal, at: Vec3A::ZERO, beyond: TOO_NEAR };
-        }
-        let at = lens.project(point);
-        // A sample's room is left for what rounding does to an edge.
-        let beyond = u8::from(at.x < -1.0)
-            | u8::from(at.x > 2.0 * lens.centre.x + 1.0) << 1
-            | u8::from(at.y < -1.0) << 2
-            | u8::from(at.y > 2.0 * lens.centre.y + 1.0) << 3;
-        Self { point, normal, at, beyond }
-    }
+    pub(crate) point: Vec3A,
+    pub(crate) normal: Vec3A,
 }
 
 /// A triangle in the picture: (normal / depth, 1 / depth) is `value + dx * (x - origin.x) + dy * (y - origin.y)`.
@@ -151,22 +121,18 @@ impl Target {
 
     /// Draws a triangle if it faces the camera.
     pub(crate) fn draw(&mut self, lens: &Lens, instance: u32, corners: [Corner; 3]) {
-        clipped(lens, corners, &mut |corners| self.draw_visible(instance, corners));
+        clipped(corners, &mut |corners| self.draw_visible(lens, instance, corners));
     }
 
-    fn draw_visible(&mut self, instance: u32, corners: &[Corner; 3]) {
-        let [a, b, c] = corners.each_ref().map(|corner| corner.at);
+    fn draw_visible(&mut self, lens: &Lens, instance: u32, corners: [Corner; 3]) {
+        let [a, b, c] = corners.map(|corner| lens.project(corner.point));
+        let [qa, qb, qc] = [(a, corners[0]), (b, corners[1]), (c, corners[2])]
+            .map(|(at, corner)| (corner.normal * at.z).extend(at.z));
         let (ab, ac) = (b - a, c - a);
         let area = ab.x * ac.y - ac.x * ab.y;
         if !faces(area) {
             return;
         }
-        let (top, bottom) = (a.y.min(b.y).min(c.y), a.y.max(b.y).max(c.y));
-        if sample(top, self.height) == sample(bottom, self.height) {
-            return;
-        }
-        let [qa, qb, qc] =
-            corners.each_ref().map(|corner| (corner.normal * corner.at.z).extend(corner.at.z));
         let inverse = 1.0 / area;
         let (q1, q2) = (qb - qa, qc - qa);
         let dx = (q1 * ac.y - q2 * ab.y) * inverse;
@@ -199,10 +165,11 @@ pub(crate) fn stamp(
     width: usize,
     height: usize,
     lens: &Lens,
-    corners: [Corner; 3],
+    points: [Vec3A; 3],
 ) {
-    clipped(lens, corners, &mut |corners| {
-        let [a, b, c] = corners.each_ref().map(|corner| corner.at);
+    let corners = points.map(|point| Corner { point, normal: Vec3A::ZERO });
+    clipped(corners, &mut |corners| {
+        let [a, b, c] = corners.map(|corner| lens.project(corner.point));
         let (ab, ac) = (b - a, c - a);
         if faces(ab.x * ac.y - ac.x * ab.y) {
             rows([a, b, c], width, height, &mut |y, from, to| {
@@ -217,15 +184,14 @@ fn faces(area: f32) -> bool {
     area < -1e-6
 }
 
-/// Hands on what of a triangle lies in front of the near plane, if it is not all beside the picture: nothing, itself, or
-/// a fan of up to two.
-fn clipped(lens: &Lens, corners: [Corner; 3], draw: &mut impl FnMut(&[Corner; 3])) {
-    let [a, b, c] = corners.each_ref().map(|corner| corner.beyond);
-    if a & b & c != 0 {
-        return;
+/// Hands on what of a triangle lies in front of the near plane: nothing, itself, or a fan of up to two.
+fn clipped(corners: [Corner; 3], draw: &mut impl FnMut([Corner; 3])) {
+    let n_inside = corners.iter().filter(|corner| corner.point.z >= NEAR).count();
+    if n_inside == 3 {
+        return draw(corners);
     }
-    if (a | b | c) & TOO_NEAR == 0 {
-        return draw(&corners);
+    if n_inside == 0 {
+        return;
     }
     let mut polygon = [corners[0]; 4];
     let mut n = 0;
@@ -239,13 +205,12 @@ fn clipped(lens: &Lens, corners: [Corner; 3], draw: &mut impl FnMut(&[Corner; 3]
             let part = (NEAR - from.point.z) / (to.point.z - from.point.z);
             let mut point = from.point + (to.point - from.point) * part;
             point.z = NEAR;
-            let normal = from.normal + (to.normal - from.normal) * part;
-            polygon[n] = Corner::new(lens, point, normal);
+            polygon[n] = Corner { point, normal: from.normal + (to.normal - from.normal) * part };
             n += 1;
         }
     }
     for i in 2..n {
-        draw(&[polygon[0], polygon[i - 1], polygon[i]]);
+        draw([polygon[0], polygon[i - 1], polygon[i]]);
     }
 }
 

@@ -139,7 +139,7 @@ impl Renderer {
         alone.clear(width, height);
         for (i, instance) in scene.instances.iter().enumerate() {
             if instance.entity == entity {
-                self.place(instance, &instance.pose, &to_view, &lens);
+                self.place(instance, &instance.pose, &to_view);
                 for &[a, b, c] in &instance.mesh.triangles {
                     alone.draw(&lens, i as u32, [a, b, c].map(|i| self.corners[i as usize]));
                 }
