@@ -14,12 +14,13 @@ mod softmax;
 mod tests;
 
 use crate::isa::{self, Isa};
+use crate::matmul::tile::Simd;
 use crate::matmul::{dispatch, dispatch_product};
 use crate::memory::filled;
 
 /// Queries whose scores exist at once; a multiple of the rows of a tile.
 const BLOCK: usize = 48;
-/// Most keys for which products in f32 are as fast as rounded ones, where the instruction set has no bf16 products.
+/// Most keys for which products in f32 are as fast as rounded ones, where the left operand of a product stays in f32.
 const EXACT_KEYS: usize = 4096;
 /// Head sizes are multiples of it.
 const GRAIN: usize = 16;
@@ -223,17 +224,29 @@ unsafe fn attention_bf16_into(
     shape: Shape,
     out: *mut f32,
 ) {
-    // Where products are of f32 anyway, rounding gains nothing while a block's rows of scores stay in the cache.
-    if !matches!(isa, Isa::Avx512Bf16 | Isa::Amx) && shape.n_keys <= EXACT_KEYS {
-        let mut log_sums = Vec::with_capacity(shape.sums_len());
-        let to = [out, log_sums.as_mut_ptr()];
-        // SAFETY: as the caller promises; the sums have their capacity and are dropped unread.
-        return dispatch!(isa, lanes => unsafe {
-            forward::attend(lanes, inputs, key_lens, shape, to);
-        });
-    }
     // SAFETY: as the caller promises.
-    dispatch_product!(isa, simd => unsafe { rounded::attend(simd, inputs, key_lens, shape, out) });
+    dispatch_product!(isa, simd => unsafe { attend_bf16(simd, inputs, key_lens, shape, out) });
+}
+
+/// Rounds, but where products are of f32 anyway: there it gains nothing while a block's rows of scores stay in the cache.
+///
+/// # Safety
+/// As for [`attention_bf16_into`].
+unsafe fn attend_bf16<S: Simd>(
+    simd: S,
+    inputs: [&[f32]; 3],
+    key_lens: Option<&[usize]>,
+    shape: Shape,
+    out: *mut f32,
+) {
+    if S::WIDE == 1 || shape.n_keys > EXACT_KEYS {
+        // SAFETY: as the caller promises.
+        return unsafe { rounded::attend(simd, inputs, key_lens, shape, out) };
+    }
+    let mut log_sums = Vec::with_capacity(shape.sums_len());
+    let to = [out, log_sums.as_mut_ptr()];
+    // SAFETY: as the caller promises; the sums have their capacity and are dropped unread.
+    unsafe { forward::attend(simd.vectors(), inputs, key_lens, shape, to) };
 }
 
 /// [`attention_backward`] on one instruction set.

@@ -4,6 +4,52 @@ use std::f32::consts::{LN_2, LOG2_E};
 
 use crate::lanes::{self, Lanes, Task};
 
+/// The largest of a row of scores, which is completed to a multiple of 16 with scores of no weight.
+///
+/// # Safety
+/// `scores` must be readable and writable up to the padding.
+#[inline(always)]
+unsafe fn largest<L: Lanes>(lanes: L, scores: *mut f32, keys: usize) -> f32 {
+    let padded = keys.next_multiple_of(16);
+    // SAFETY: as the caller promises.
+    unsafe {
+        for key in keys..padded {
+            *scores.add(key) = f32::NEG_INFINITY;
+        }
+        let mut largest = lanes.load(scores);
+        for key in (L::N..padded).step_by(L::N) {
+            largest = lanes.max(largest, lanes.load(scores.add(key)));
+        }
+        lanes::largest(lanes, largest)
+    }
+}
+
+/// Turns a padded row of scores into `2^(score * scale + shift)`, if `ROUGH` to within what bf16 holds, and returns their sum.
+///
+/// # Safety
+/// As for [`largest`].
+#[inline(always)]
+unsafe fn weigh<L: Lanes, const ROUGH: bool>(
+    lanes: L,
+    scores: *mut f32,
+    keys: usize,
+    [scale, shift]: [f32; 2],
+) -> f32 {
+    let (scale, shift) = (lanes.splat(scale), lanes.splat(shift));
+    let mut sum = lanes.splat(0.0);
+    for key in (0..keys.next_multiple_of(16)).step_by(L::N) {
+        // SAFETY: as the caller promises.
+        unsafe {
+            let power = lanes.mul_add(lanes.load(scores.add(key)), scale, shift);
+            let weight =
+                if ROUGH { lanes::exp2_rough(lanes, power) } else { lanes::exp2(lanes, power) };
+            sum = lanes.add(sum, weight);
+            lanes.store(scores.add(key), weight);
+        }
+    }
+    lanes::sum(lanes, sum)
+}
+
 /// Turns rows of scores into weights that still lack the division by their sum.
 ///
 /// `scores` holds `rows` rows of `keys` scores, `pitch` apart and padded to a multiple of 16; `log_sums` and `inverses`
@@ -22,29 +68,13 @@ pub(super) struct Weights {
 impl Task for Weights {
     #[inline(always)]
     unsafe fn on<L: Lanes>(self, lanes: L) {
-        let padded = self.keys.next_multiple_of(16);
         let scale = self.scale * LOG2_E;
         for row in 0..self.rows {
             // SAFETY: the rows are readable and writable up to the padding.
             unsafe {
                 let scores = self.scores.add(row * self.pitch);
-                for key in self.keys..padded {
-                    *scores.add(key) = f32::NEG_INFINITY;
-                }
-                let mut largest = lanes.load(scores);
-                for key in (L::N..padded).step_by(L::N) {
-                    largest = lanes.max(largest, lanes.load(scores.add(key)));
-                }
-                let shift = -lanes::largest(lanes, largest) * scale;
-                let mut sum = lanes.splat(0.0);
-                for key in (0..padded).step_by(L::N) {
-                    let score = lanes.load(scores.add(key));
-                    let power = lanes.mul_add(score, lanes.splat(scale), lanes.splat(shift));
-                    let weight = lanes::exp2(lanes, power);
-                    sum = lanes.add(sum, weight);
-                    lanes.store(scores.add(key), weight);
-                }
-                let sum = lanes::sum(lanes, sum);
+                let shift = -largest(lanes, scores, self.keys) * scale;
+                let sum = weigh::<_, false>(lanes, scores, self.keys, [scale, shift]);
                 *self.log_sums.add(row) = (sum.log2() - shift) * LN_2;
                 *self.inverses.add(row) = 1.0 / sum;
             }
@@ -74,34 +104,17 @@ pub(super) struct Running {
 impl Task for Running {
     #[inline(always)]
     unsafe fn on<L: Lanes>(self, lanes: L) {
-        let padded = self.keys.next_multiple_of(16);
         let scale = self.scale * LOG2_E;
         for row in 0..self.rows {
             // SAFETY: the rows are readable and writable up to the padding, the rest for each row.
             unsafe {
                 let scores = self.scores.add(row * self.pitch);
-                for key in self.keys..padded {
-                    *scores.add(key) = f32::NEG_INFINITY;
-                }
-                let mut highest = lanes.load(scores);
-                for key in (L::N..padded).step_by(L::N) {
-                    highest = lanes.max(highest, lanes.load(scores.add(key)));
-                }
-                let mut highest = lanes::largest(lanes, highest);
+                let mut highest = largest(lanes, scores, self.keys);
                 let (largest, total) = (self.largest.add(row), self.sums.add(row));
                 if !self.is_first {
                     highest = highest.max(*largest);
                 }
-                let shift = lanes.splat(-highest * scale);
-                let mut sum = lanes.splat(0.0);
-                for key in (0..padded).step_by(L::N) {
-                    let score = lanes.load(scores.add(key));
-                    let power = lanes.mul_add(score, lanes.splat(scale), shift);
-                    let weight = lanes::exp2_rough(lanes, power);
-                    sum = lanes.add(sum, weight);
-                    lanes.store(scores.add(key), weight);
-                }
-                let sum = lanes::sum(lanes, sum);
+                let sum = weigh::<_, true>(lanes, scores, self.keys, [scale, -highest * scale]);
                 if self.is_first {
                     *total = sum;
                 } else {

@@ -175,7 +175,7 @@ impl Int8Weight {
     ) -> Vec<f32> {
         let (k, n) = (self.k, self.n);
         let [quads, stride] = layout(k);
-        let rows_max = ROWS.min(m.div_ceil(16).next_multiple_of(D::MR));
+        let rows_max = m.div_ceil(16).next_multiple_of(D::MR).clamp(D::MR, ROWS);
         let write = |y: *mut f32| {
             let y = Shared::new(y);
             (0..m.div_ceil(rows_max)).into_par_iter().for_each(|task| {

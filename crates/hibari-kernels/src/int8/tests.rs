@@ -65,6 +65,7 @@ fn every_isa_gives_the_bits_of_exact_sums() {
 #[test]
 fn zeros_and_wrong_values() {
     let (_, packed) = weight([8, 3]);
+    assert_eq!(packed.linear(&[], None, 0), []);
     let x = [vec![0.0; 8], vec![f32::NAN; 8], vec![f32::INFINITY; 8], vec![1.0; 8]].concat();
     let y = packed.linear(&x, Some(&[1.0, 2.0, 3.0]), 4);
     assert_eq!(y[..3], [1.0, 2.0, 3.0]);

@@ -19,7 +19,7 @@ const _: () = assert!(MR <= MR_MAX && NR == 2 * TILE);
 #[repr(C, align(64))]
 struct Lines<const N: usize>([u32; N]);
 
-/// Copies `pairs` pairs of 32 rows of a left operand, a multiple of neither layout's steps, to rows of 16; the rest is zero.
+/// Copies up to 16 pairs of each of 32 rows of a left operand to rows of 16; missing ones are zero.
 ///
 /// # Safety
 /// `a` must be readable for the pairs of all rows.
