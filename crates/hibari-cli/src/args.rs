@@ -128,7 +128,7 @@ impl Model {
 enum Dtype {
     /// 16-bit floats, summed in 32 bits
     Bf16,
-    /// 8-bit integers: half the memory, and two to four times as fast where the processor multiplies them; a little coarser
+    /// 8-bit integers, a little coarser: half the memory for weights, and faster where the processor multiplies them
     Int8,
     /// 32-bit floats, to compare with other programs
     F32,

@@ -57,6 +57,13 @@ pub(crate) fn run(args: &Args, output: Output) -> Result<(), Failure> {
     if let Some(work) = args.work {
         return work::run(work, runs, args.json, output);
     }
+    let works = works(&args.kernel);
+    if works.is_empty() {
+        return Err(Failure::input(
+            format!("no kernel's name begins with `{}`", args.kernel),
+            "they begin with linear, conv2d or attention",
+        ));
+    }
     let (best, threads) = (isa::best(), threads::count());
     let sets: Vec<Isa> = isa::allowed().collect();
     if !args.json {
@@ -81,7 +88,7 @@ pub(crate) fn run(args: &Args, output: Output) -> Result<(), Failure> {
             ))
         }
     };
-    for measure in works(&args.kernel) {
+    for measure in works {
         for &isa in &sets {
             isa::limit(isa);
             let rows = measure(runs);

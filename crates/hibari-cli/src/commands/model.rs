@@ -117,19 +117,14 @@ pub(crate) fn located(model: &Path) -> Result<PathBuf, Failure> {
     }
     match store()?.find(id_of(&name), "main") {
         Some(folder) => Ok(folder),
-        // A path that looks like a name is still a path to most people.
-        None if hibari_pipeline::hub_id(&name).is_none() => {
-            if ["safetensors", "gguf"]
-                .iter()
-                .any(|ending| model.extension().is_some_and(|e| e == *ending))
-            {
-                return Ok(model.to_path_buf());
-            }
-            Err(Failure::input(
-                format!("`{name}` is no file or folder, and no model of that name is here"),
-                format!("look at the spelling, or bring it: `hibari model pull {name}`"),
-            ))
+        // Names have no such endings, so this was meant as a path.
+        None if name.ends_with(".safetensors") || name.ends_with(".gguf") => {
+            Ok(model.to_path_buf())
         }
+        None if hibari_pipeline::hub_id(&name).is_none() => Err(Failure::input(
+            format!("`{name}` is no file or folder, and no model of that name is here"),
+            format!("look at the spelling, or bring it: `hibari model pull {name}`"),
+        )),
         None => Err(StoreError::Absent { id: name.into_owned() }.into()),
     }
 }

@@ -124,6 +124,8 @@ fn doctor_bench_and_vocabulary_speak_json() {
     assert_eq!(rows.len(), 2 * 3 * sets, "shapes, kernels, instruction sets");
     assert_eq!(rows.iter().filter(|row| row["is_chosen"] == true).count(), 6);
     assert!(rows.iter().all(|row| row["gflops"].as_f64().unwrap() > 0.0));
+    let unknown = place.run(&["bench", "nothing"]);
+    assert!(unknown.code == Some(2) && unknown.stderr.contains("begin with linear"), "{unknown:?}");
     let rows = json(&["bench", "linear_dx", "--json", "--runs", "1", "--isa", "scalar"]);
     assert!(rows.iter().all(|row| row["op"] == "linear_dx" && row["instructions"] == "Scalar"));
     assert_eq!(rows.len(), 3);
