@@ -24,6 +24,7 @@ impl Bloom {
     }
 
     /// Adds the light of a pixel of the frame.
+    #[inline(always)]
     pub(crate) fn add(&mut self, x: usize, y: usize, colour: Vec3A) {
         self.light[y / SHRINK * self.width + x / SHRINK] +=
             colour * (1.0 / (SHRINK * SHRINK) as f32);
@@ -31,6 +32,7 @@ impl Bloom {
     }
 
     /// Spreads it.
+    #[inline(always)]
     pub(crate) fn blur(&mut self) {
         if self.any {
             for _ in 0..2 {
@@ -42,12 +44,14 @@ impl Bloom {
 }
 
 /// Blurs a picture upwards and downwards.
+#[inline(always)]
 pub(crate) fn blur_columns(picture: &mut [Vec3A], width: usize, height: usize) {
     blur_lines(picture, height, width, width, 1);
 }
 
 /// Replaces each element of `n_lines` lines by the mean of itself and two on either side; beyond its ends a line goes on
 /// as it ends. Elements are `step` apart, lines `line_step`.
+#[inline(always)]
 fn blur_lines(picture: &mut [Vec3A], n: usize, step: usize, n_lines: usize, line_step: usize) {
     for line in 0..n_lines {
         let first = line * line_step;
@@ -95,6 +99,7 @@ impl Tone {
     }
 
     /// Writes a frame: `linear` plus the bloom, in rows of `width`.
+    #[inline(always)]
     pub(crate) fn encode(&self, linear: &[Vec3A], bloom: &Bloom, width: usize, rgb: &mut [u8]) {
         let columns: Vec<_> = (0..width).map(|x| between(x, bloom.width)).collect();
         let mut glow = vec![Vec3A::ZERO; bloom.width];
@@ -109,24 +114,26 @@ impl Tone {
                 row.iter().zip(bytes.chunks_exact_mut(3)).zip(&columns)
             {
                 let colour = colour + glow[left].lerp(glow[right], across);
-                let [red, green, blue] =
-                    colour.clamp(Vec3A::ZERO, Vec3A::splat(BRIGHTEST)).to_array();
-                bytes[0] = self.byte(red);
-                bytes[1] = self.byte(green);
-                bytes[2] = self.byte(blue);
+                let colour = colour.clamp(Vec3A::ZERO, Vec3A::splat(BRIGHTEST));
+                // Four roots at once cost no more than one.
+                let [red, green, blue, _] = colour.extend(0.0).to_array().map(entry);
+                bytes[0] = self.bytes[red];
+                bytes[1] = self.bytes[green];
+                bytes[2] = self.bytes[blue];
             }
         }
     }
+}
 
-    /// The byte of a linear value between 0 and `BRIGHTEST`.
-    fn byte(&self, linear: f32) -> u8 {
-        // Above 2^23 the last bit of a float counts ones: the sum rounds, and its low bits are the whole number.
-        let index = (linear.sqrt() * N_SQUARE as f32 + 8_388_608.0).to_bits() & 0xffff;
-        self.bytes[index as usize]
-    }
+/// Where the table has the byte of a linear value between 0 and `BRIGHTEST`.
+#[inline(always)]
+fn entry(linear: f32) -> usize {
+    // Above 2^23 the last bit of a float counts ones: the sum rounds, and its low bits are the whole number.
+    ((linear.sqrt() * N_SQUARE as f32 + 8_388_608.0).to_bits() & 0xffff) as usize
 }
 
 /// The two bloom pixels between which a pixel of the frame lies, and how far it is from the first to the second.
+#[inline(always)]
 fn between(position: usize, n: usize) -> (usize, usize, f32) {
     let at = ((position as f32 + 0.5) / SHRINK as f32 - 0.5).max(0.0);
     let first = at as usize;

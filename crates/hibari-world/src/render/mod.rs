@@ -5,6 +5,9 @@
 //! glows is blurred and added (`finish`). Glass and what falls through the air come last, over what is behind them
 //! (`over`). No function of the platform's mathematics library is used, so the bits do not
 //! depend on it.
+//!
+//! A frame is drawn by code that is compiled once for each width of vectors ([`Drawing`]). A function is part of that
+//! only if it is inlined, so all that draws is `#[inline(always)]`; no operation is fused, so the bits stay the same.
 
 mod finish;
 pub mod mesh;
@@ -51,7 +54,26 @@ pub struct Renderer {
     bloom: Bloom,
     entities: Vec<u8>,
     parts: Vec<Part>,
-    corners: Vec<Corner>,
+    /// Of one instance, as the camera sees them.
+    points: Vec<Vec3A>,
+    /// Of one instance, in the world.
+    normals: Vec<Vec3A>,
+}
+
+/// A frame to be drawn with the widest vectors of the machine.
+struct Drawing<'a> {
+    renderer: &'a mut Renderer,
+    shot: &'a Shot<'a>,
+    rgb: &'a mut [u8],
+}
+
+impl pulp::NullaryFnOnce for Drawing<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn call(self) {
+        self.renderer.draw_all(self.shot, self.rgb);
+    }
 }
 
 /// What is known of an instance during a frame.
@@ -60,6 +82,15 @@ struct Part {
     lamps: u32,
     /// From the world to its own coordinates, if it has a pattern.
     to_own: Option<Affine3A>,
+}
+
+/// Where a mesh is.
+struct Placed {
+    /// Corners of its box in the world.
+    low: Vec3A,
+    high: Vec3A,
+    /// False only if all of it is beyond one edge of the picture.
+    in_picture: bool,
 }
 
 /// What stays the same over a frame.
@@ -97,7 +128,8 @@ impl Renderer {
             bloom: Bloom::default(),
             entities: Vec::new(),
             parts: Vec::new(),
-            corners: Vec::new(),
+            points: Vec::new(),
+            normals: Vec::new(),
         }
     }
 
@@ -111,16 +143,21 @@ impl Renderer {
         let camera = Camera::new(&scene.view);
         let lens = camera.lens(width, height);
         let shot = Shot { scene, camera, lens, light: Light::new(scene), width, height };
-        self.draw_instances(&shot);
-        self.draw_shadows(&shot);
-        self.draw_mirror(&shot);
-        self.shade(&shot);
-        self.draw_glass(&shot);
-        self.draw_particles(&shot);
-        self.bloom.blur();
         let mut rgb = vec![0; width * height * 3];
-        self.tone.encode(&self.linear, &self.bloom, width, &mut rgb);
+        pulp::Arch::new().dispatch(Drawing { renderer: self, shot: &shot, rgb: &mut rgb });
         Frame::new(width, height, rgb).expect("the buffer has the frame's size")
+    }
+
+    #[inline(always)]
+    fn draw_all(&mut self, shot: &Shot<'_>, rgb: &mut [u8]) {
+        self.draw_instances(shot);
+        self.draw_shadows(shot);
+        self.draw_mirror(shot);
+        self.shade(shot);
+        self.draw_glass(shot);
+        self.draw_particles(shot);
+        self.bloom.blur();
+        self.tone.encode(&self.linear, &self.bloom, shot.width, rgb);
     }
 
     /// Which entity each pixel of the last frame shows; 0 where there is none.
@@ -140,6 +177,7 @@ impl Renderer {
     }
 
     /// Fills `samples` and `parts`, and darkens the ground under what stands on it (`open`).
+    #[inline(always)]
     fn draw_instances(&mut self, shot: &Shot<'_>) {
         let (width, height) = (2 * shot.width, 2 * shot.height);
         self.samples.clear(width, height);
@@ -147,10 +185,9 @@ impl Renderer {
         self.open.clear();
         self.open.resize(shot.width * shot.height, 1.0);
         let lens = shot.camera.lens(width, height);
-        let to_view = shot.camera.to_view();
         for (i, instance) in shot.scene.instances.iter().enumerate() {
-            let (low, high) = self.place(instance, &instance.pose, &to_view);
-            if instance.surface.clear == 0.0 {
+            let Placed { low, high, in_picture } = self.place(&instance.mesh, &instance.pose, shot);
+            if in_picture && instance.surface.clear == 0.0 {
                 self.draw(i, instance, &lens, false);
             }
             let plain = instance.surface.pattern == Pattern::Plain;
@@ -164,40 +201,50 @@ impl Renderer {
         }
     }
 
-    /// Puts the corners of an instance into `corners`; returns the corners of its box in the world.
-    fn place(
-        &mut self,
-        instance: &Instance,
-        pose: &Affine3A,
-        to_view: &Affine3A,
-    ) -> (Vec3A, Vec3A) {
-        let turn = normal_matrix(&instance.pose);
+    /// Puts the corners of an instance into `points`, as the camera sees them.
+    #[inline(always)]
+    fn place(&mut self, mesh: &Mesh, pose: &Affine3A, shot: &Shot<'_>) -> Placed {
+        let to_view = shot.camera.to_view();
         let (mut low, mut high) = (Vec3A::INFINITY, Vec3A::NEG_INFINITY);
-        self.corners.clear();
-        self.corners.extend(instance.mesh.positions.iter().zip(&instance.mesh.normals).map(
-            |(&position, &normal)| {
-                let position = pose.transform_point3a(position.into());
-                (low, high) = (low.min(position), high.max(position));
-                let normal = turn * Vec3A::from(normal);
-                Corner {
-                    point: to_view.transform_point3a(position),
-                    normal: normal * (1.0 / normal.length()),
-                }
-            },
-        ));
-        (low, high)
+        let mut beyond = Vec4::INFINITY;
+        self.points.clear();
+        for &position in &mesh.positions {
+            let position = pose.transform_point3a(position.into());
+            (low, high) = (low.min(position), high.max(position));
+            let point = to_view.transform_point3a(position);
+            beyond = beyond.min(shot.beyond(point));
+            self.points.push(point);
+        }
+        Placed { low, high, in_picture: beyond.max_element() <= 0.0 }
     }
 
     /// Draws the placed instance: upright into `samples`, or upside down into `mirrored`.
+    #[inline(always)]
     fn draw(&mut self, index: usize, instance: &Instance, lens: &Lens, upside_down: bool) {
+        self.turn(instance);
         let target = if upside_down { &mut self.mirrored } else { &mut self.samples };
+        let (points, normals) = (&self.points, &self.normals);
         for &[a, b, c] in &instance.mesh.triangles {
-            let [a, b, c] = [a, b, c].map(|i| self.corners[i as usize]);
-            target.draw(lens, index as u32, if upside_down { [a, c, b] } else { [a, b, c] });
+            let [b, c] = if upside_down { [c, b] } else { [b, c] };
+            let corners = [a, b, c].map(|i| i as usize);
+            let corners = corners.map(|i| Corner { point: points[i], normal: normals[i] });
+            target.draw(lens, index as u32, corners);
+        }
+    }
+
+    /// Puts the normals of an instance into `normals`.
+    #[inline(always)]
+    fn turn(&mut self, instance: &Instance) {
+        let turn = normal_matrix(&instance.pose);
+        self.normals.clear();
+        for &normal in &instance.mesh.normals {
+            let normal = turn * Vec3A::from(normal);
+            self.normals.push(normal * (1.0 / normal.length()));
         }
     }
 
     /// Lays what casts shadows flat on the ground, along the sun's rays.
+    #[inline(always)]
     fn draw_shadows(&mut self, shot: &Shot<'_>) {
         let (width, height) = (2 * shot.width, 2 * shot.height);
         self.shadow.clear();
@@ -209,28 +256,28 @@ impl Renderer {
         let flat =
             Mat3A::from_cols(Vec3A::X, Vec3A::new(-sun.x / sun.y, 0.0, -sun.z / sun.y), Vec3A::Z);
         let lens = shot.camera.lens(width, height);
-        let to_view = shot.camera.to_view();
         for instance in shot.scene.instances.iter().filter(|instance| instance.casts_shadow) {
             let pose = Affine3A {
                 matrix3: flat * instance.pose.matrix3,
                 translation: flat * instance.pose.translation,
             };
-            self.place(instance, &pose, &to_view);
-            for &[a, b, c] in &instance.mesh.triangles {
-                let points = [a, b, c].map(|i| self.corners[i as usize].point);
-                stamp(&mut self.shadow, width, height, &lens, points);
+            if self.place(&instance.mesh, &pose, shot).in_picture {
+                for triangle in &instance.mesh.triangles {
+                    let points = triangle.map(|i| self.points[i as usize]);
+                    stamp(&mut self.shadow, width, height, &lens, points);
+                }
             }
         }
     }
 
     /// Fills `mirror` with what the ground mirrors, blurred upwards and downwards.
+    #[inline(always)]
     fn draw_mirror(&mut self, shot: &Shot<'_>) {
         if shot.scene.mirror <= 0.0 {
             return;
         }
         let (width, height) = (shot.width.div_ceil(2), shot.height.div_ceil(2));
         let lens = shot.camera.lens(width, height);
-        let to_view = shot.camera.to_view();
         self.mirrored.clear(width, height);
         let flip = Mat3A::from_diagonal(glam::Vec3::new(1.0, -1.0, 1.0));
         for (i, instance) in shot.scene.instances.iter().enumerate() {
@@ -238,8 +285,9 @@ impl Renderer {
                 matrix3: flip * instance.pose.matrix3,
                 translation: flip * instance.pose.translation,
             };
-            self.place(instance, &pose, &to_view);
-            self.draw(i, instance, &lens, true);
+            if self.place(&instance.mesh, &pose, shot).in_picture {
+                self.draw(i, instance, &lens, true);
+            }
         }
         self.mirror.clear();
         self.mirror.resize(width * height, Vec3A::ZERO);
@@ -264,6 +312,7 @@ impl Renderer {
     }
 
     /// Fills `linear`, `bloom` and `entities`.
+    #[inline(always)]
     fn shade(&mut self, shot: &Shot<'_>) {
         let (width, height) = (shot.width, shot.height);
         self.linear.clear();
@@ -292,6 +341,7 @@ impl Renderer {
     }
 
     /// The colour of a pixel that shows at least one instance, how much of it blooms, and whose it is.
+    #[inline(always)]
     fn shade_pixel(
         &self,
         shot: &Shot<'_>,
@@ -350,6 +400,7 @@ impl Renderer {
     }
 
     /// The ground or the sky at a pixel, and how much of it blooms.
+    #[inline(always)]
     fn behind(&self, shot: &Shot<'_>, x: usize, y: usize) -> (Vec3A, f32) {
         let ray = shot.camera.ray(&shot.lens, x as f32 + 0.5, y as f32 + 0.5);
         let below = (0.5 - ray.y * shot.lens.focal).clamp(0.0, 1.0);
@@ -369,6 +420,7 @@ impl Renderer {
     }
 
     /// The ground at a pixel, `depth` metres along `ray`.
+    #[inline(always)]
     fn ground(&self, shot: &Shot<'_>, x: usize, y: usize, ray: Vec3A, depth: f32) -> Vec3A {
         let Shot { scene, lens, width, .. } = *shot;
         let stretch = ray.length();
@@ -399,6 +451,7 @@ impl Renderer {
     }
 
     /// What the ground mirrors at a point of the frame, between its pixels.
+    #[inline(always)]
     fn mirror_at(&self, shot: &Shot<'_>, x: f32, y: f32) -> Vec3A {
         let (width, height) = (shot.width.div_ceil(2), shot.height.div_ceil(2));
         let (x, y) = ((0.5 * x - 0.25).max(0.0), (0.5 * y - 0.25).max(0.0));
@@ -422,7 +475,18 @@ struct Hit {
 }
 
 impl Shot<'_> {
+    /// How far a point that the camera sees is beyond the left, right, upper and lower edge of the picture, up to a
+    /// positive factor of its own; never positive for what shows.
+    #[inline(always)]
+    fn beyond(&self, point: Vec3A) -> Vec4 {
+        // Two pixels are left for rounding; what is behind the camera is beyond no edge.
+        let half = Vec2::new(self.width as f32, self.height as f32) * 0.5 + 2.0;
+        let edge = half * (self.lens.pixel * point.z.max(0.0));
+        Vec4::new(-point.x - edge.x, point.x - edge.x, point.y - edge.y, -point.y - edge.y)
+    }
+
     /// The colour of an instance where a ray meets it, and how much of it blooms.
+    #[inline(always)]
     fn instance(&self, parts: &[Part], index: usize, hit: &Hit) -> (Vec3A, f32) {
         let (instance, part) = (&self.scene.instances[index], &parts[index]);
         let depth = 1.0 / hit.at.w;
@@ -452,6 +516,7 @@ impl Shot<'_> {
 }
 
 /// Darkens the ground under a box that stands on it or is close above it.
+#[inline(always)]
 fn shade_contact(open: &mut [f32], shot: &Shot<'_>, low: Vec3A, high: Vec3A) {
     let half = 0.5 * (high - low);
     let size = half.x.max(half.z);

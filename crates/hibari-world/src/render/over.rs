@@ -2,6 +2,7 @@
 
 use glam::{Vec2, Vec3A, Vec4};
 
+use super::raster::Corner;
 use super::shade::{Paint, Point, smooth};
 use super::{Hit, Renderer, Shot};
 
@@ -14,6 +15,7 @@ const BEND: f32 = 0.055;
 
 impl Renderer {
     /// Draws what is of glass, nearest surface only, over the shaded frame.
+    #[inline(always)]
     pub(super) fn draw_glass(&mut self, shot: &Shot<'_>) {
         let instances = &shot.scene.instances;
         self.has_glass = instances.iter().any(|instance| instance.surface.clear > 0.0);
@@ -22,13 +24,15 @@ impl Renderer {
         }
         let (width, height) = (shot.width, shot.height);
         let lens = shot.camera.lens(2 * width, 2 * height);
-        let to_view = shot.camera.to_view();
         self.glass.clear(2 * width, 2 * height);
         for (i, instance) in instances.iter().enumerate() {
             if instance.surface.clear > 0.0 {
-                self.place(instance, &instance.pose, &to_view);
-                for &[a, b, c] in &instance.mesh.triangles {
-                    let corners = [a, b, c].map(|i| self.corners[i as usize]);
+                self.place(&instance.mesh, &instance.pose, shot);
+                self.turn(instance);
+                for triangle in &instance.mesh.triangles {
+                    let corners = triangle
+                        .map(|i| i as usize)
+                        .map(|i| Corner { point: self.points[i], normal: self.normals[i] });
                     self.glass.draw(&lens, i as u32, corners);
                 }
             }
@@ -42,6 +46,7 @@ impl Renderer {
     }
 
     /// Lays glass over a pixel, as far as it is in front of what the pixel shows.
+    #[inline(always)]
     fn glaze(&mut self, shot: &Shot<'_>, x: usize, y: usize) {
         let (width, height) = (shot.width, shot.height);
         let first = 4 * y * width + 2 * x;
@@ -97,6 +102,7 @@ impl Renderer {
     }
 
     /// Draws rain as streaks and snow as flakes, hidden by what is nearer.
+    #[inline(always)]
     pub(super) fn draw_particles(&mut self, shot: &Shot<'_>) {
         let Some(particles) = shot.scene.particles else { return };
         let to_view = shot.camera.to_view();
@@ -140,6 +146,7 @@ impl Renderer {
     }
 
     /// Blends a round-ended stroke over the frame where nothing is nearer.
+    #[inline(always)]
     fn stroke(&mut self, shot: &Shot<'_>, stroke: &Stroke) {
         let Stroke { from, to, radius, strength, colour } = *stroke;
         let (width, height) = (shot.width, shot.height);
@@ -178,6 +185,7 @@ struct Stroke {
 }
 
 /// Number `n` of a fixed sequence in 0..1.
+#[inline(always)]
 fn unit(n: u32) -> f32 {
     let mut bits = n.wrapping_mul(0x9e37_79b9);
     bits = (bits ^ (bits >> 16)).wrapping_mul(0x85eb_ca6b);
@@ -186,6 +194,7 @@ fn unit(n: u32) -> f32 {
 }
 
 /// A smooth wave of period 1 between -1 and 1.
+#[inline(always)]
 fn wave(x: f32) -> f32 {
     let part = x - x.floor();
     2.0 * smooth(1.0 - (2.0 * part - 1.0).abs()) - 1.0

@@ -44,6 +44,7 @@ impl Camera {
     }
 
     /// Direction through a point of the picture; its part along `forward` is 1.
+    #[inline(always)]
     pub(crate) fn ray(self, lens: &Lens, x: f32, y: f32) -> Vec3A {
         let across = (x - lens.centre.x) * lens.pixel;
         let down = (y - lens.centre.y) * lens.pixel;
@@ -62,6 +63,7 @@ pub(crate) struct Lens {
 
 impl Lens {
     /// Where a point in front of the camera lies in the picture: x, y, and its inverse depth.
+    #[inline(always)]
     pub(crate) fn project(&self, point: Vec3A) -> Vec3A {
         let inverse = 1.0 / point.z;
         Vec3A::new(
@@ -91,6 +93,7 @@ pub(crate) struct Triangle {
 
 impl Triangle {
     /// (normal / depth, 1 / depth) at a point of the picture.
+    #[inline(always)]
     pub(crate) fn at(&self, x: f32, y: f32) -> Vec4 {
         self.value + self.dx * (x - self.origin.x) + self.dy * (y - self.origin.y)
     }
@@ -120,19 +123,24 @@ impl Target {
     }
 
     /// Draws a triangle if it faces the camera.
+    #[inline(always)]
     pub(crate) fn draw(&mut self, lens: &Lens, instance: u32, corners: [Corner; 3]) {
-        clipped(corners, &mut |corners| self.draw_visible(lens, instance, corners));
+        let (polygon, n) = clipped(corners);
+        for i in 2..n {
+            self.draw_visible(lens, instance, [polygon[0], polygon[i - 1], polygon[i]]);
+        }
     }
 
+    #[inline(always)]
     fn draw_visible(&mut self, lens: &Lens, instance: u32, corners: [Corner; 3]) {
         let [a, b, c] = corners.map(|corner| lens.project(corner.point));
-        let [qa, qb, qc] = [(a, corners[0]), (b, corners[1]), (c, corners[2])]
-            .map(|(at, corner)| (corner.normal * at.z).extend(at.z));
         let (ab, ac) = (b - a, c - a);
         let area = ab.x * ac.y - ac.x * ab.y;
         if !faces(area) {
             return;
         }
+        let [qa, qb, qc] = [(a, corners[0]), (b, corners[1]), (c, corners[2])]
+            .map(|(at, corner)| (corner.normal * at.z).extend(at.z));
         let inverse = 1.0 / area;
         let (q1, q2) = (qb - qa, qc - qa);
         let dx = (q1 * ac.y - q2 * ab.y) * inverse;
@@ -140,26 +148,63 @@ impl Target {
         let triangle = Triangle { origin: Vec2::new(a.x, a.y), value: qa, dx, dy, instance };
         let id = self.triangles.len() as u32 + 1;
         let width = self.width;
-        let mut drawn = false;
-        rows([a, b, c], width, self.height, &mut |y, from, to| {
-            drawn = true;
-            let start = triangle.at(from as f32 + 0.5, y as f32 + 0.5).w;
-            let depths = &mut self.inverse_depth[y * width + from..y * width + to];
-            let ids = &mut self.nearest[y * width + from..y * width + to];
-            for ((depth, nearest), step) in depths.iter_mut().zip(ids).zip(0_i32..) {
-                let here = start + dx.w * step as f32;
-                let nearer = here > *depth;
-                *depth = if nearer { here } else { *depth };
-                *nearest = if nearer { id } else { *nearest };
-            }
-        });
-        if drawn {
+        let (depths, nearest) = (&mut self.inverse_depth, &mut self.nearest);
+        let mut cover = Cover { triangle: &triangle, id, width, depths, nearest, is_seen: false };
+        rows([a, b, c], width, self.height, &mut cover);
+        if cover.is_seen {
             self.triangles.push(triangle);
         }
     }
 }
 
+/// The samples of a part of a row.
+trait Span {
+    fn cover(&mut self, y: usize, from: usize, to: usize);
+}
+
+/// A triangle over what is in a target already.
+struct Cover<'a> {
+    triangle: &'a Triangle,
+    id: u32,
+    width: usize,
+    depths: &'a mut [f32],
+    nearest: &'a mut [u32],
+    /// Whether it has any sample.
+    is_seen: bool,
+}
+
+impl Span for Cover<'_> {
+    #[inline(always)]
+    fn cover(&mut self, y: usize, from: usize, to: usize) {
+        self.is_seen = true;
+        let start = self.triangle.at(from as f32 + 0.5, y as f32 + 0.5).w;
+        let dx = self.triangle.dx.w;
+        let range = y * self.width + from..y * self.width + to;
+        let nearest = &mut self.nearest[range.clone()];
+        for ((depth, nearest), step) in self.depths[range].iter_mut().zip(nearest).zip(0_i32..) {
+            let here = start + dx * step as f32;
+            let is_nearer = here > *depth;
+            *depth = if is_nearer { here } else { *depth };
+            *nearest = if is_nearer { self.id } else { *nearest };
+        }
+    }
+}
+
+/// Ones in a stencil.
+struct Stamp<'a> {
+    stencil: &'a mut [u8],
+    width: usize,
+}
+
+impl Span for Stamp<'_> {
+    #[inline(always)]
+    fn cover(&mut self, y: usize, from: usize, to: usize) {
+        self.stencil[y * self.width + from..y * self.width + to].fill(1);
+    }
+}
+
 /// Sets the samples of a stencil that a triangle covers, if it faces the camera.
+#[inline(always)]
 pub(crate) fn stamp(
     stencil: &mut [u8],
     width: usize,
@@ -168,30 +213,32 @@ pub(crate) fn stamp(
     points: [Vec3A; 3],
 ) {
     let corners = points.map(|point| Corner { point, normal: Vec3A::ZERO });
-    clipped(corners, &mut |corners| {
-        let [a, b, c] = corners.map(|corner| lens.project(corner.point));
+    let (polygon, n) = clipped(corners);
+    for i in 2..n {
+        let [a, b, c] = [0, i - 1, i].map(|i| lens.project(polygon[i].point));
         let (ab, ac) = (b - a, c - a);
         if faces(ab.x * ac.y - ac.x * ab.y) {
-            rows([a, b, c], width, height, &mut |y, from, to| {
-                stencil[y * width + from..y * width + to].fill(1)
-            });
+            rows([a, b, c], width, height, &mut Stamp { stencil, width });
         }
-    });
+    }
 }
 
 /// Whether a triangle of this doubled area is seen from the front: counter-clockwise, in a picture whose y points down.
+#[inline(always)]
 fn faces(area: f32) -> bool {
     area < -1e-6
 }
 
-/// Hands on what of a triangle lies in front of the near plane: nothing, itself, or a fan of up to two.
-fn clipped(corners: [Corner; 3], draw: &mut impl FnMut([Corner; 3])) {
+/// What of a triangle lies in front of the near plane: the corners of a polygon and their number.
+#[inline(always)]
+fn clipped(corners: [Corner; 3]) -> ([Corner; 4], usize) {
+    let [a, b, c] = corners;
     let n_inside = corners.iter().filter(|corner| corner.point.z >= NEAR).count();
     if n_inside == 3 {
-        return draw(corners);
+        return ([a, b, c, c], 3);
     }
     if n_inside == 0 {
-        return;
+        return ([a, b, c, c], 0);
     }
     let mut polygon = [corners[0]; 4];
     let mut n = 0;
@@ -209,19 +256,13 @@ fn clipped(corners: [Corner; 3], draw: &mut impl FnMut([Corner; 3])) {
             n += 1;
         }
     }
-    for i in 2..n {
-        draw([polygon[0], polygon[i - 1], polygon[i]]);
-    }
+    (polygon, n)
 }
 
-/// Calls `row(y, from, to)` for the samples whose centres lie in a triangle. Triangles with a common edge compute it
+/// Covers the samples whose centres lie in a triangle. Triangles with a common edge compute it
 /// alike, so no sample is in both and none is in neither.
-fn rows(
-    corners: [Vec3A; 3],
-    width: usize,
-    height: usize,
-    row: &mut impl FnMut(usize, usize, usize),
-) {
+#[inline(always)]
+fn rows(corners: [Vec3A; 3], width: usize, height: usize, span: &mut impl Span) {
     let [mut top, mut middle, mut bottom] = corners;
     if middle.y < top.y {
         std::mem::swap(&mut top, &mut middle);
@@ -237,22 +278,23 @@ fn rows(
     };
     let long = slope(top, bottom);
     let middle_is_right = middle.x > top.x + (middle.y - top.y) * long;
-    for (from, to) in [(top, middle), (middle, bottom)] {
-        let short = slope(from, to);
-        for y in sample(from.y, height)..sample(to.y, height) {
-            let centre = y as f32 + 0.5;
-            let along_long = sample(top.x + (centre - top.y) * long, width);
-            let along_short = sample(from.x + (centre - from.y) * short, width);
-            let (left, right) =
-                if middle_is_right { (along_long, along_short) } else { (along_short, along_long) };
-            if left < right {
-                row(y, left, right);
-            }
+    let (upper, lower) = (slope(top, middle), slope(middle, bottom));
+    let half = sample(middle.y, height);
+    for y in sample(top.y, height)..sample(bottom.y, height) {
+        let (from, short) = if y < half { (top, upper) } else { (middle, lower) };
+        let centre = y as f32 + 0.5;
+        let along_long = sample(top.x + (centre - top.y) * long, width);
+        let along_short = sample(from.x + (centre - from.y) * short, width);
+        let (left, right) =
+            if middle_is_right { (along_long, along_short) } else { (along_short, along_long) };
+        if left < right {
+            span.cover(y, left, right);
         }
     }
 }
 
 /// The first sample whose centre lies after `position`, at most `n`.
+#[inline(always)]
 fn sample(position: f32, n: usize) -> usize {
     // The conversion drops the fraction of what is positive and makes the rest 0.
     ((position + 0.5) as usize).min(n)

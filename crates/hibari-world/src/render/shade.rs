@@ -70,6 +70,7 @@ impl Light {
     }
 
     /// The colour of a lit surface, before fog. `lamps` has a bit for each of the first 32 lamps that may reach it.
+    #[inline(always)]
     pub(crate) fn surface(&self, paint: &Paint, point: &Point, lamps: u32) -> Vec3A {
         let Point { normal, to_eye, .. } = *point;
         let toward = normal.dot(self.sun);
@@ -113,6 +114,7 @@ impl Light {
     }
 
     /// What a clear surface shows of what is `behind` it.
+    #[inline(always)]
     pub(crate) fn clear(
         &self,
         colour: Vec3A,
@@ -149,6 +151,7 @@ impl Light {
     }
 
     /// What is left of a colour at a distance.
+    #[inline(always)]
     pub(crate) fn fogged(&self, colour: Vec3A, distance: f32) -> Vec3A {
         // 1 - exp(-t^2), so that what is near stays clear; the exponential's first terms are close enough, and have
         // the same bits everywhere.
@@ -159,6 +162,7 @@ impl Light {
     }
 
     /// The sky in a unit direction; `focal` is in pixels. Second: how much of it blooms.
+    #[inline(always)]
     pub(crate) fn sky(&self, direction: Vec3A, focal: f32) -> (Vec3A, f32) {
         let height = direction.y.clamp(0.0, 1.0);
         let mut colour =
@@ -179,6 +183,7 @@ impl Light {
 }
 
 /// The paint of a pattern at `at`; `detail` is the size of a pixel there, metres: finer detail is left out.
+#[inline(always)]
 pub(crate) fn pattern(pattern: &Pattern, colour: Vec3A, at: Vec3A, detail: f32) -> Vec3A {
     let plane = Vec2::new(at.x, at.z);
     let mix = |second: glam::Vec3, part: f32| colour + (Vec3A::from(second) - colour) * part;
@@ -195,7 +200,7 @@ pub(crate) fn pattern(pattern: &Pattern, colour: Vec3A, at: Vec3A, detail: f32) 
             mix(second, 0.5 + 0.5 * wave * keep(size))
         }
         Pattern::Planks { width, second } => {
-            let board = floor(at.z / width);
+            let board = (at.z / width).floor();
             let across = at.z / width - board;
             let shade = hash(board, 7.0);
             let grain = noise(Vec2::new(at.x * 0.7 + 31.0 * shade, at.z * 9.0 / width));
@@ -221,7 +226,7 @@ pub(crate) fn pattern(pattern: &Pattern, colour: Vec3A, at: Vec3A, detail: f32) 
             let tiles = || {
                 let kerb = (1.0 - (side - 0.1).abs() / (0.1 + detail)).clamp(0.0, 1.0);
                 let joint = |x: f32| {
-                    let part = x / 0.9 - floor(x / 0.9);
+                    let part = x / 0.9 - (x / 0.9).floor();
                     1.0 - (part.min(1.0 - part) * 0.9 / (0.03 + 0.7 * detail)).min(1.0)
                 };
                 let joint = joint(x).max(joint(z - half_width)) * keep(0.5);
@@ -259,7 +264,7 @@ pub(crate) fn pattern(pattern: &Pattern, colour: Vec3A, at: Vec3A, detail: f32) 
         Pattern::Craters { size, second } => {
             let base = mix(second, mottle(plane, 0.5 * size, keep(0.5 * size)));
             let craters = |size: f32, seed: f32| {
-                let cell = Vec2::new(floor(plane.x / size), floor(plane.y / size));
+                let cell = Vec2::new((plane.x / size).floor(), (plane.y / size).floor());
                 let chance = hash(cell.x + seed, cell.y);
                 let radius = (0.16 + 0.24 * chance) * size;
                 let free = size - 2.2 * radius;
@@ -293,45 +298,47 @@ pub(crate) fn pattern(pattern: &Pattern, colour: Vec3A, at: Vec3A, detail: f32) 
 }
 
 /// A blend of two colours, of which only those are computed that show.
+#[inline(always)]
 fn between(first: impl FnOnce() -> Vec3A, second: impl FnOnce() -> Vec3A, part: f32) -> Vec3A {
+    let first = if part < 1.0 { first() } else { Vec3A::ZERO };
+    let second = if part > 0.0 { second() } else { Vec3A::ZERO };
     if part <= 0.0 {
-        first()
+        first
     } else if part >= 1.0 {
-        second()
+        second
     } else {
-        first().lerp(second(), part)
+        first.lerp(second, part)
     }
 }
 
 /// Two octaves of soft spots, 0..1, faded to their mean by `keep`.
+#[inline(always)]
 fn mottle(plane: Vec2, size: f32, keep: f32) -> f32 {
     let spots = 0.6 * noise(plane / size) + 0.4 * noise(plane * (2.7 / size));
     0.5 + (spots - 0.5) * keep
 }
 
 /// A wave of period 2 between -1 and 1, made of straight lines.
+#[inline(always)]
 fn triangle(x: f32) -> f32 {
-    let part = 0.5 * x - floor(0.5 * x);
+    let part = 0.5 * x - (0.5 * x).floor();
     1.0 - 4.0 * (part - 0.5).abs()
 }
 
 /// A triangle wave made steep, so that its flanks are as wide as a pixel.
+#[inline(always)]
 fn edge(wave: f32, size: f32, detail: f32) -> f32 {
     (wave * size / (2.0 * detail).max(0.02 * size)).clamp(-1.0, 1.0)
 }
 
 /// 0 below 0, 1 above 1, smooth between.
+#[inline(always)]
 pub(crate) fn smooth(x: f32) -> f32 {
     let x = x.clamp(0.0, 1.0);
     x * x * (3.0 - 2.0 * x)
 }
 
-/// The next whole number below; within the range of `i32`. The standard one is a call on plain x86-64.
-fn floor(x: f32) -> f32 {
-    let cut = x as i32 as f32;
-    if cut > x { cut - 1.0 } else { cut }
-}
-
+#[inline(always)]
 fn power_32(x: f32) -> f32 {
     let x = x * x;
     let x = x * x;
@@ -341,10 +348,12 @@ fn power_32(x: f32) -> f32 {
 }
 
 /// A number in 0..1 that belongs to a cell of the plane.
+#[inline(always)]
 fn hash(x: f32, y: f32) -> f32 {
     hash_cell(x as i32, y as i32)
 }
 
+#[inline(always)]
 const fn hash_cell(x: i32, y: i32) -> f32 {
     let mut bits = x.wrapping_mul(0x2c1b_3c6d) ^ y.wrapping_mul(0x297a_2d39);
     bits = (bits ^ (bits >> 15)).wrapping_mul(0x2c1b_3c6d);
@@ -367,8 +376,9 @@ static GRAIN: [f32; TILE * TILE] = {
 };
 
 /// Smooth value noise on cells of size 1, 0..1; it repeats after 64 cells.
+#[inline(always)]
 pub(crate) fn noise(at: Vec2) -> f32 {
-    let (x, y) = (floor(at.x), floor(at.y));
+    let (x, y) = (at.x.floor(), at.y.floor());
     let part = at - Vec2::new(x, y);
     let weight = part * part * (3.0 - 2.0 * part);
     let (left, top) = (x as i32 as usize % TILE, y as i32 as usize % TILE);
@@ -382,9 +392,10 @@ pub(crate) fn noise(at: Vec2) -> f32 {
 }
 
 /// Brightness of the stars in a direction: at most one in each cell, a soft spot.
+#[inline(always)]
 fn star(direction: Vec3A) -> f32 {
     let at = Vec2::new(direction.x, direction.y) * 22.0;
-    let cell = Vec2::new(floor(at.x), floor(at.y));
+    let cell = Vec2::new(at.x.floor(), at.y.floor());
     let chance = hash(cell.x + if direction.z > 0.0 { 500.0 } else { 0.0 }, cell.y);
     if chance < 0.55 {
         return 0.0;

@@ -4,8 +4,9 @@ use std::sync::Arc;
 
 use glam::{Affine3A, Vec2, Vec3A};
 
-use super::raster::{Camera, Target};
-use super::{Renderer, Scene};
+use super::raster::{Camera, Corner, Target};
+use super::shade::Light;
+use super::{Renderer, Scene, Shot};
 
 /// Side of the squares that the flow is given for, pixels.
 pub const FLOW_STEP: usize = 8;
@@ -134,14 +135,17 @@ impl Renderer {
     pub fn visible_share(&mut self, scene: &Scene, entity: u8, width: usize, height: usize) -> f32 {
         assert_eq!(self.entities.len(), width * height, "another frame was drawn last");
         let camera = Camera::new(&scene.view);
-        let (lens, to_view) = (camera.lens(width, height), camera.to_view());
+        let lens = camera.lens(width, height);
+        let shot = Shot { scene, camera, lens, light: Light::new(scene), width, height };
         let mut alone = Target::default();
         alone.clear(width, height);
         for (i, instance) in scene.instances.iter().enumerate() {
             if instance.entity == entity {
-                self.place(instance, &instance.pose, &to_view);
-                for &[a, b, c] in &instance.mesh.triangles {
-                    alone.draw(&lens, i as u32, [a, b, c].map(|i| self.corners[i as usize]));
+                self.place(&instance.mesh, &instance.pose, &shot);
+                for triangle in &instance.mesh.triangles {
+                    let corners = triangle
+                        .map(|i| Corner { point: self.points[i as usize], normal: Vec3A::ZERO });
+                    alone.draw(&lens, i as u32, corners);
                 }
             }
         }
