@@ -29,7 +29,10 @@ Examples:
   hibari train judge recipes/judge.toml    the judge that `hibari eval` asks
 
 The folder of the run holds checkpoints, log.jsonl, loss.svg, pictures on the way, and in the end the weights.
-Ctrl-C writes a checkpoint and stops.")]
+Ctrl-C writes a checkpoint and stops.
+
+In [clips], [held_out] and [stills] of a recipe, mix = \"whole\" draws from all of the world (`hibari world vocabulary
+--mix whole`), and mix = \"first\", as without it, from what the embedded model learned.")]
 pub(crate) struct Args {
     /// What to train
     what: What,
