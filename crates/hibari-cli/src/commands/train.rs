@@ -31,8 +31,8 @@ Examples:
 The folder of the run holds checkpoints, log.jsonl, loss.svg, pictures on the way, and in the end the weights.
 Ctrl-C writes a checkpoint and stops.
 
-In [clips], [held_out] and [stills] of a recipe, mix = \"whole\" draws from all of the world (`hibari world vocabulary
---mix whole`), and mix = \"first\", as without it, from what the embedded model learned.")]
+A set of clips in a recipe may say mix = \"whole\": it is drawn from all of the world, see
+`hibari world vocabulary --mix whole`. Else it is drawn from what the embedded model learned.")]
 pub(crate) struct Args {
     /// What to train
     what: What,
