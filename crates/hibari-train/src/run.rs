@@ -90,6 +90,7 @@ pub fn dit(
     let words = caption_words(mix);
     let dit_config = recipe.model.config(ae_config.channels, words.rows());
     possible(&recipe.run, dit_config.fault())?;
+    let start = recipe.start.as_deref().map(|path| started(path, &words)).transpose()?;
     let makers = LatentMakers { ae: &ae, ae_hash: ae_index.hash(), words: &words, encoder };
     let latents = |name: &'static str, plan, stills, tell: &mut Listener<'_>| {
         let captions = if stills { 1 } else { CAPTIONS };
@@ -101,7 +102,6 @@ pub fn dit(
     let (Some(stills), Some(clips), Some(held_out)) = (stills, clips, held_out) else {
         return Ok(None);
     };
-    let start = recipe.start.as_deref().map(|path| started(path, &words)).transpose()?;
     let mut parts = Parts {
         preset: "lark-first-light".into(),
         dit: Dit::new(&dit_config, &device()),

@@ -206,7 +206,8 @@ fn the_whole_mix_is_trained_on_and_kept_apart() {
     assert!(error.to_string().contains("other data"), "{error}");
 
     recipe.start = Some(first_path);
-    let error = run::dit(&recipe, &encoder, &mut goes_on).unwrap_err();
+    let mut rendered = |_event: Event<'_>| panic!("refused before anything is rendered");
+    let error = run::dit(&recipe, &encoder, &mut rendered).unwrap_err();
     assert!(matches!(error, Error::OtherWords { has, wants, .. } if has < wants), "{error}");
     recipe.start = Some(path);
     recipe.run.folder = folder.path().join("further");
