@@ -23,6 +23,12 @@ pub enum DataError {
         /// The shard.
         path: PathBuf,
     },
+    /// The captions have a word that the model's table of words lacks.
+    #[error("the model does not know `{word}`, a word of the captions of these clips")]
+    Word {
+        /// The first such word.
+        word: &'static str,
+    },
     /// The caller asked to stop.
     #[error("canceled")]
     Canceled,
@@ -35,6 +41,7 @@ impl DataError {
             Self::Folder { .. } => "give a folder that can be written",
             Self::Shard(_) => "delete the shard that is named; it is made again",
             Self::OtherData { .. } => "give another folder, or delete this one",
+            Self::Word { .. } => "use a model that was trained on clips of the same `mix`",
             Self::Canceled => "finished shards are kept; the same command goes on from there",
         }
     }

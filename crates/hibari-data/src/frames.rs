@@ -68,7 +68,7 @@ impl FrameSet {
         pick: FramePick,
         progress: &mut dyn FnMut(usize) -> ControlFlow<()>,
     ) -> Result<Self, DataError> {
-        let key = format!("frames of world {VERSION}, {plan:?}, {pick:?}");
+        let key = format!("frames of world {VERSION}, {}, {pick:?}", plan.key());
         let shape = Shape { items: plan.clips, per_shard: PER_SHARD };
         let mut make = |range: std::ops::Range<usize>| {
             let render = |renderer: &mut ClipRenderer, item: usize| {

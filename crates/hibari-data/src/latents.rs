@@ -16,7 +16,7 @@ use hibari_weights::{Dtype, StoredTensor, WeightIndex};
 use hibari_world::clip::ClipRenderer;
 use hibari_world::random::Random;
 use hibari_world::script::VERSION;
-use hibari_world::{Detail, Script};
+use hibari_world::{Detail, Script, caption_words_of};
 use rayon::prelude::*;
 
 use crate::shards::{Shape, open_or_make};
@@ -66,7 +66,7 @@ impl LatentSet {
     /// worded captions are kept of each. `progress` hears how many clips are there.
     ///
     /// # Errors
-    /// see [`open_or_make`]
+    /// [`DataError::Word`] if the words do not cover the plan's mix; see [`open_or_make`]
     pub fn open(
         folder: &Path,
         plan: &ClipPlan,
@@ -75,8 +75,19 @@ impl LatentSet {
         makers: LatentMakers<'_>,
         progress: &mut dyn FnMut(usize) -> ControlFlow<()>,
     ) -> Result<Self, DataError> {
+        let words = makers.words.as_slice();
+        let wanted = caption_words_of(plan.mix);
+        if let Some(word) = wanted.iter().find(|&&word| !makers.words.holds(word)) {
+            return Err(DataError::Word { word });
+        }
+        // Rows of words are kept: those of another table than the mix's own are other data.
+        let table = match words.len() == wanted.len() {
+            true => String::new(),
+            false => format!(", {} caption words", words.len()),
+        };
         let key = format!(
-            "latents of world {VERSION}, {plan:?}, stills {stills}, {captions} captions, autoencoder {}",
+            "latents of world {VERSION}, {}, stills {stills}, {captions} captions, autoencoder {}{table}",
+            plan.key(),
             makers.ae_hash
         );
         let shape = Shape { items: plan.clips, per_shard: PER_SHARD };
@@ -166,7 +177,7 @@ fn encode(
         .flat_map(|script| {
             (0..captions).map(move |i| {
                 let mut random = Random::new(script.seed, &format!("training caption {i}"));
-                script.caption(detail(&mut random), random.bits()).text()
+                plan.caption(script, detail(&mut random), random.bits())
             })
         })
         .collect();

@@ -135,7 +135,7 @@ mod tests {
     use std::convert::Infallible;
 
     use burn::tensor::Device;
-    use hibari_world::{ClipForm, Split};
+    use hibari_world::{ClipForm, Mix, Split};
 
     use super::*;
 
@@ -175,7 +175,7 @@ mod tests {
 
     #[test]
     fn one_pass_over_the_clips_measures_all() {
-        let judge = Judge::new(1, &Device::default());
+        let judge = Judge::new(Mix::First, 1, &Device::default());
         let clips = Clips::<'_, Infallible> {
             real: &mut |idx| Ok(rising(idx, 4)),
             round_trip: &mut |frames| Ok(frames.to_vec()),
@@ -191,7 +191,7 @@ mod tests {
 
     #[test]
     fn the_first_error_ends_it() {
-        let judge = Judge::new(1, &Device::default());
+        let judge = Judge::new(Mix::First, 1, &Device::default());
         let clips = Clips {
             real: &mut |idx| Ok(rising(idx, 1)),
             round_trip: &mut |frames| Ok(frames.to_vec()),

@@ -12,7 +12,7 @@ use hibari_ops::{conv::conv2d, device, linear::linear, norm::layer_norm};
 use hibari_weights::module::{collect, load, replace};
 use hibari_weights::quantize::{Storage, store};
 use hibari_weights::{StoredTensor, WeightIndex, WeightsError};
-use hibari_world::{Attributes, random::Random};
+use hibari_world::{Attributes, Mix, random::Random};
 
 use crate::view::{FRAMES, View, clip_tensor};
 
@@ -65,17 +65,21 @@ struct Affine {
 }
 
 impl Judge {
-    /// A fresh judge, the same for the same seed on every machine. It deems all classes of a label equally likely.
-    pub fn new(seed: u64, device: &Device) -> Self {
-        replace(Self::zero(device), &mut |name, shape| initial(seed, name, shape))
+    /// A fresh judge of the classes of a mix, the same for the same seed on every machine. It deems all classes of a label
+    /// equally likely.
+    pub fn new(mix: Mix, seed: u64, device: &Device) -> Self {
+        replace(Self::zero(mix, device), &mut |name, shape| initial(seed, name, shape))
     }
 
-    /// A judge from its weights.
+    /// A judge from its weights, of the mix that has as many classes.
     ///
     /// # Errors
     /// [`WeightsError::Mismatch`] if the file holds another network
     pub fn load(index: &WeightIndex) -> Result<Self, WeightsError> {
-        load(Self::zero(&device()), index.named_tensors("")?)
+        let places = Attributes::classes(Mix::Whole)[0];
+        let is_whole = index.shape("heads.0.bias") == Some(&[places]);
+        let mix = if is_whole { Mix::Whole } else { Mix::First };
+        load(Self::zero(mix, &device()), index.named_tensors("")?)
     }
 
     /// The weights, ready to be written; [`Judge::load`] reads them.
@@ -83,7 +87,12 @@ impl Judge {
         store(&collect(self), storage)
     }
 
-    fn zero(device: &Device) -> Self {
+    /// Number of classes of each label.
+    pub fn classes(&self) -> [usize; LABELS] {
+        std::array::from_fn(|label| self.heads[label].bias.lazy_shape()[0])
+    }
+
+    fn zero(mix: Mix, device: &Device) -> Self {
         let stage = |i: usize| Stage {
             down: Affine::zero(4 * WIDTHS[i], WIDTHS[i + 1], device),
             blocks: (0..BLOCKS[i])
@@ -96,7 +105,7 @@ impl Judge {
             motion: Conv::zero(2 * WIDTHS[2] + 2, MOTION, device),
             look_attention: Affine::zero(WIDTHS[2], LABELS, device),
             motion_attention: Affine::zero(MOTION, LABELS, device),
-            heads: Attributes::CLASSES.map(|n| Affine::zero(POOLED, n, device)).into(),
+            heads: Attributes::classes(mix).map(|n| Affine::zero(POOLED, n, device)).into(),
         }
     }
 
@@ -104,7 +113,7 @@ impl Judge {
     ///
     /// # Shapes
     /// - `clips`: `[B, T, H/2, W/2, 3]`, as [`clip_tensor`] makes them
-    /// - returned: for each label `[B, CLASSES[label]]`
+    /// - returned: for each label `[B, classes[label]]`, see [`Judge::classes`]
     pub fn forward(&self, clips: Tensor<5>) -> Vec<Tensor<2>> {
         let [n_clips, n_frames, height, width, channels] = clips.dims();
         let frames = clips.reshape([n_clips * n_frames, height, width, channels]);
@@ -171,9 +180,10 @@ impl Judge {
     #[track_caller]
     pub fn loss(&self, clips: Tensor<5>, labels: &[[usize; LABELS]]) -> (Tensor<1>, [f32; LABELS]) {
         assert_eq!(clips.dims()[0], labels.len(), "clips and labels differ in number");
+        let classes = self.classes();
         for clip in labels {
-            let fits = clip.iter().zip(Attributes::CLASSES).all(|(&class, n)| class < n);
-            assert!(fits, "labels {clip:?} are not below {:?}", Attributes::CLASSES);
+            let fits = clip.iter().zip(classes).all(|(&class, n)| class < n);
+            assert!(fits, "labels {clip:?} are not below {classes:?}");
         }
         let device = clips.device();
         let losses = self
@@ -204,6 +214,7 @@ impl Judge {
     /// The likeliest class of each label of each clip; the clips may differ in size.
     pub fn predict_all(&self, views: &[View]) -> Vec<[usize; LABELS]> {
         let device = self.stem.bias.lazy_device();
+        let classes = self.classes();
         let mut predicted = Vec::with_capacity(views.len());
         for same_size in views.chunk_by(|a, b| a.size() == b.size()) {
             for batch in same_size.chunks(BATCH) {
@@ -212,7 +223,7 @@ impl Judge {
                 let logits: Vec<Vec<f32>> = logits.map(values).collect();
                 predicted.extend((0..batch.len()).map(|clip| {
                     std::array::from_fn(|label| {
-                        let n = Attributes::CLASSES[label];
+                        let n = classes[label];
                         likeliest(&logits[label][clip * n..(clip + 1) * n])
                     })
                 }));

@@ -92,6 +92,19 @@ pub enum Error {
         /// Why.
         message: String,
     },
+    /// The model to start from has other caption words than the clips to train on.
+    #[error(
+        "model `{}` has {has} caption words, those of the recipe's clips are {wants}",
+        path.display()
+    )]
+    OtherWords {
+        /// The file.
+        path: PathBuf,
+        /// Words of the model.
+        has: usize,
+        /// Words of the mix.
+        wants: usize,
+    },
     /// The trained weights cannot be written.
     #[error(transparent)]
     Weights(#[from] WeightsError),
@@ -121,6 +134,9 @@ impl Error {
             Self::Recipe { .. } => "see the recipes in `recipes/` for what a recipe holds",
             Self::Data(error) => error.hint(),
             Self::Model { .. } => "train it first, or name another file in the recipe",
+            Self::OtherWords { .. } => {
+                "start from a model that was trained on the same `mix`, or leave `start` out"
+            }
             Self::Weights(error) => error.hint(),
             Self::File { .. } => "check that the folder may be written and has space left",
             Self::Checkpoint { source, .. } => source.hint(),

@@ -8,11 +8,11 @@ use std::sync::Arc;
 use hibari_data::{ClipPlan, DataError, FramePick, FrameSet, LatentMakers, LatentSet};
 use hibari_eval::judge::Judge;
 use hibari_models::ModelError;
-use hibari_models::lark::{self, Parts, dit::Dit};
+use hibari_models::lark::{self, Parts, dit::Dit, text::Words};
 use hibari_models::text::MiniLm;
 use hibari_ops::device;
 use hibari_weights::{WeightIndex, module::load, quantize::Storage, write_safetensors};
-use hibari_world::Detail;
+use hibari_world::{Detail, Mix};
 
 use crate::recipe::{AeRecipe, DitRecipe, JudgeRecipe, Run};
 use crate::stage::ae::{AeSettings, AeStage};
@@ -49,7 +49,9 @@ pub type Listener<'a> = dyn FnMut(Event<'_>) -> ControlFlow<()> + 'a;
 /// # Errors
 /// see [`Error`]
 pub fn ae(recipe: &AeRecipe, tell: &mut Listener<'_>) -> Result<Option<PathBuf>, Error> {
-    possible(&recipe.run, recipe.model.fault().or_else(|| recipe.crop_fault()))?;
+    let fault = recipe.model.fault().or_else(|| recipe.crop_fault());
+    possible(&recipe.run, fault)?;
+    mix(&recipe.run, &[&recipe.clips], &recipe.held_out)?;
     let frames = |name: &'static str, plan, tell: &mut Listener<'_>| {
         frames(&recipe.data.join(name), plan, FramePick::Run(12), name, tell)
     };
@@ -84,9 +86,11 @@ pub fn dit(
 ) -> Result<Option<PathBuf>, Error> {
     let ae_index = WeightIndex::open(&recipe.ae).map_err(model_error(&recipe.ae))?;
     let (ae_config, ae) = lark::load_ae(&ae_index).map_err(model_error(&recipe.ae))?;
-    let words = caption_words();
+    let mix = mix(&recipe.run, &[&recipe.stills, &recipe.clips], &recipe.held_out)?;
+    let words = caption_words(mix);
     let dit_config = recipe.model.config(ae_config.channels, words.rows());
     possible(&recipe.run, dit_config.fault())?;
+    let start = recipe.start.as_deref().map(|path| started(path, &words)).transpose()?;
     let makers = LatentMakers { ae: &ae, ae_hash: ae_index.hash(), words: &words, encoder };
     let latents = |name: &'static str, plan, stills, tell: &mut Listener<'_>| {
         let captions = if stills { 1 } else { CAPTIONS };
@@ -98,8 +102,6 @@ pub fn dit(
     let (Some(stills), Some(clips), Some(held_out)) = (stills, clips, held_out) else {
         return Ok(None);
     };
-    let start = recipe.start.as_deref().map(|path| opened(path, lark::load)).transpose()?;
-    let start = start.map(|parts| parts.dit);
     let mut parts = Parts {
         preset: "lark-first-light".into(),
         dit: Dit::new(&dit_config, &device()),
@@ -112,7 +114,10 @@ pub fn dit(
         parts: parts.clone(),
         encoder: Arc::clone(encoder),
         captions: (0..PREVIEWS)
-            .map(|item| recipe.held_out.script(item).caption(Detail::Dense, 0).text())
+            .map(|item| {
+                let held_out = &recipe.held_out;
+                held_out.caption(&held_out.script(item), Detail::Dense, 0)
+            })
             .collect(),
     };
     let settings = DitSettings {
@@ -137,6 +142,7 @@ pub fn dit(
 /// # Errors
 /// see [`Error`]
 pub fn judge(recipe: &JudgeRecipe, tell: &mut Listener<'_>) -> Result<Option<PathBuf>, Error> {
+    let mix = mix(&recipe.run, &[&recipe.clips], &recipe.held_out)?;
     let labelled = |name: &'static str, plan, tell: &mut Listener<'_>| {
         let pick = FramePick::Spread(hibari_eval::view::FRAMES as u32);
         let frames = frames(&recipe.data.join(name), plan, pick, name, tell)?;
@@ -145,7 +151,7 @@ pub fn judge(recipe: &JudgeRecipe, tell: &mut Listener<'_>) -> Result<Option<Pat
     let train_set = labelled("clips", &recipe.clips, tell)?;
     let held_out = labelled("held-out", &recipe.held_out, tell)?;
     let (Some(train_set), Some(held_out)) = (train_set, held_out) else { return Ok(None) };
-    let mut stage = JudgeStage::new(recipe.run.seed, recipe.batch, train_set, held_out);
+    let mut stage = JudgeStage::new(mix, recipe.run.seed, recipe.batch, train_set, held_out);
     let Some(model) = trained(&mut stage, &recipe.run, tell)? else { return Ok(None) };
     let path = recipe.run.folder.join("judge.safetensors");
     write_safetensors(&path, &Judge::stored(&model, Storage::Bf16), &described(recipe))?;
@@ -156,6 +162,25 @@ pub fn judge(recipe: &JudgeRecipe, tell: &mut Listener<'_>) -> Result<Option<Pat
 fn possible(run: &Run, fault: Option<String>) -> Result<(), Error> {
     let path = run.folder.clone();
     fault.map_or(Ok(()), |message| Err(Error::Recipe { path, message }))
+}
+
+/// The mix that holds all clips to train on, and so the words and classes of the model.
+fn mix(run: &Run, sets: &[&ClipPlan], held_out: &ClipPlan) -> Result<Mix, Error> {
+    let mix = sets.iter().map(|plan| plan.mix).max().unwrap_or_default();
+    let is_beyond = held_out.mix > mix;
+    let message = "`mix` of `held_out` is wider than that of the clips to train on";
+    possible(run, is_beyond.then(|| message.into()))?;
+    Ok(mix)
+}
+
+/// The transformer of a model to start from, if its rows of words are those of the recipe.
+fn started(path: &Path, words: &Words) -> Result<Dit, Error> {
+    let parts = opened(path, lark::load)?;
+    if parts.words != *words {
+        let [has, wants] = [&parts.words, words].map(|words| words.as_slice().len());
+        return Err(Error::OtherWords { path: path.to_path_buf(), has, wants });
+    }
+    Ok(parts.dit)
 }
 
 /// Trains and gives the averaged model.

@@ -12,8 +12,11 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-/// How much of the vocabulary is in use.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+/// How much of the vocabulary is in use; each mix holds those before it.
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
+#[serde(rename_all = "snake_case")]
 pub enum Mix {
     /// What the first models were trained on: three places, six subjects.
     #[default]

@@ -29,7 +29,10 @@ Examples:
   hibari train judge recipes/judge.toml    the judge that `hibari eval` asks
 
 The folder of the run holds checkpoints, log.jsonl, loss.svg, pictures on the way, and in the end the weights.
-Ctrl-C writes a checkpoint and stops.")]
+Ctrl-C writes a checkpoint and stops.
+
+A set of clips in a recipe may say mix = \"whole\": it is drawn from all of the world, see
+`hibari world vocabulary --mix whole`. Else it is drawn from what the embedded model learned.")]
 pub(crate) struct Args {
     /// What to train
     what: What,

@@ -51,7 +51,7 @@ impl ModuleMapper for Descend<'_> {
 /// A judge that knows eight clips by heart.
 fn trained(steps: usize) -> (Judge, Vec<View>, Vec<[usize; LABELS]>, Vec<f32>) {
     let device = Device::default().autodiff();
-    let mut judge = Judge::new(1, &device);
+    let mut judge = Judge::new(Mix::First, 1, &device);
     let (clips, labels) = (clips(8, 64, 48), labels(8));
     let batch = clip_tensor(&clips.iter().collect::<Vec<_>>(), &device);
     let mut losses = Vec::new();
@@ -93,7 +93,7 @@ fn a_fresh_judge_prefers_no_class() {
     let device = Device::default();
     let views = clips(2, 48, 32);
     let batch = clip_tensor(&views.iter().collect::<Vec<_>>(), &device);
-    let (loss, losses) = Judge::new(3, &device).loss(batch, &labels(2));
+    let (loss, losses) = Judge::new(Mix::First, 3, &device).loss(batch, &labels(2));
     let chance = Attributes::CLASSES.map(|n| (n as f32).ln());
     for (loss, chance) in losses.into_iter().zip(chance) {
         assert!((loss - chance).abs() < 1e-5, "{losses:?} against {chance:?}");
@@ -105,7 +105,7 @@ fn a_fresh_judge_prefers_no_class() {
 #[test]
 fn weights_follow_from_the_seed() {
     let device = Device::default();
-    let [a, b, c] = [1, 1, 2].map(|seed| collect(&Judge::new(seed, &device)));
+    let [a, b, c] = [1, 1, 2].map(|seed| collect(&Judge::new(Mix::First, seed, &device)));
     assert_eq!(a, b);
     let differ = a.iter().zip(&c).filter(|(a, c)| a != c).count();
     assert_eq!(differ, 7, "the stem, two times down, three blocks and the motion differ");

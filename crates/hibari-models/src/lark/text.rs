@@ -91,6 +91,15 @@ impl Words {
         &self.0
     }
 
+    /// Whether a word, in lower case, has a row of its own.
+    pub fn holds(&self, word: &str) -> bool {
+        self.find(word).is_some()
+    }
+
+    fn find(&self, word: &str) -> Option<usize> {
+        self.0.binary_search_by(|known| known.as_str().cmp(word)).ok()
+    }
+
     /// Rows of the word embedding.
     pub fn rows(&self) -> usize {
         FIRST_WORD + self.0.len()
@@ -107,7 +116,7 @@ impl Words {
         let behind = text[..span.start].rfind(|c| !is_word(c));
         let start = behind.map_or(0, |at| at + text[at..].chars().next().map_or(1, char::len_utf8));
         let word = text[start..end].to_lowercase();
-        self.0.binary_search(&word).map_or(OTHER, |at| (FIRST_WORD + at) as u32)
+        self.find(&word).map_or(OTHER, |at| (FIRST_WORD + at) as u32)
     }
 
     /// Encodes texts with the frozen text encoder; an empty text becomes [`EncodedText::empty`].
@@ -138,5 +147,6 @@ mod tests {
         assert_eq!(row(13, 14), OTHER, "a comma is no word");
         assert_eq!(row(0, 0), OTHER, "a mark is no word");
         assert_eq!(words.rows(), 6);
+        assert!(words.holds("red") && !words.holds("dogs"));
     }
 }

@@ -27,6 +27,7 @@ use hibari_models::layers::initialise;
 use hibari_models::text::MiniLm;
 use hibari_models::{TimedText, VideoModel, Window};
 use hibari_ops::device;
+use hibari_world::{Mix, caption_words_of};
 use rayon::prelude::*;
 
 use super::frame;
@@ -374,7 +375,7 @@ fn sample(
     Ok(frames)
 }
 
-/// The caption words of the world, as the model keeps them.
-pub fn caption_words() -> Words {
-    Words::new(hibari_world::caption_words().iter().map(|&word| word.to_owned()).collect())
+/// The caption words of a mix, as the model keeps them.
+pub fn caption_words(mix: Mix) -> Words {
+    Words::new(caption_words_of(mix).iter().map(|&word| word.to_owned()).collect())
 }

@@ -9,7 +9,7 @@ use hibari_eval::measures::accuracy;
 use hibari_eval::view::{View, clip_tensor};
 use hibari_media::Frame;
 use hibari_ops::device;
-use hibari_world::Attributes;
+use hibari_world::{Attributes, Mix};
 
 use super::frame;
 use crate::{Error, Rule, Stage, StepLoss};
@@ -17,6 +17,7 @@ use crate::{Error, Rule, Stage, StepLoss};
 /// The judge's stage.
 #[derive(Debug)]
 pub struct JudgeStage {
+    mix: Mix,
     seed: u64,
     batch: usize,
     train: Labelled,
@@ -65,9 +66,9 @@ impl Labelled {
 }
 
 impl JudgeStage {
-    /// A stage that trains on batches of `batch` clips of one size.
-    pub fn new(seed: u64, batch: usize, train: Labelled, held_out: Labelled) -> Self {
-        Self { seed, batch, train, held_out }
+    /// A stage that trains a judge of the classes of `mix` on batches of `batch` clips of one size.
+    pub fn new(mix: Mix, seed: u64, batch: usize, train: Labelled, held_out: Labelled) -> Self {
+        Self { mix, seed, batch, train, held_out }
     }
 }
 
@@ -75,7 +76,7 @@ impl Stage for JudgeStage {
     type Model = Judge;
 
     fn model(&self) -> Judge {
-        Judge::new(self.seed, &device())
+        Judge::new(self.mix, self.seed, &device())
     }
 
     fn loss(&mut self, model: &Judge, step: u64) -> StepLoss {
@@ -111,6 +112,11 @@ impl Stage for JudgeStage {
     }
 
     fn config(&self) -> String {
-        format!("judge, seed {}, batch {}", self.seed, self.batch)
+        // Runs of the first mix began without its name.
+        let mix = match self.mix {
+            Mix::First => "",
+            Mix::Whole => ", whole mix",
+        };
+        format!("judge, seed {}, batch {}{mix}", self.seed, self.batch)
     }
 }
