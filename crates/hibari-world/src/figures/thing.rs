@@ -7,7 +7,8 @@ use super::model::{Model, at, limb, turned};
 use super::palette::contrast;
 use crate::render::{Instance, Mesh, Surface};
 use crate::timeline::motion::Moment;
-use crate::timeline::physics::{PENDULUM, slowed};
+use crate::timeline::physics::PENDULUM;
+use crate::timeline::physics::stack::{N_BLOCKS, stack};
 use crate::vocabulary::{Action, Material, Size};
 
 /// Diameter of a ball and side of a box of medium size, units.
@@ -15,8 +16,6 @@ pub(crate) const HEIGHT: f32 = 0.92;
 
 /// Side of a box of a stack of medium size, units.
 pub(crate) const BLOCK: f32 = 0.48;
-/// Boxes of a stack.
-pub(crate) const BLOCKS: usize = 3;
 
 const N_BONES: usize = 3;
 /// Bones of a swinging ball besides its own.
@@ -94,7 +93,7 @@ impl Thing {
     pub(crate) fn stack(colour: Vec3, material: Material, size: Size) -> Self {
         let side = BLOCK * scale(size);
         let mut model = Model::default();
-        for block in 0..BLOCKS {
+        for block in 0..N_BLOCKS {
             // Every other box is a little darker, so that they are told apart.
             let paint = surface(if block % 2 == 1 { colour * 0.72 } else { colour }, material);
             let hull = Mesh::rounded_box(Vec3::splat(0.985 * side), 0.05 * side, 2);
@@ -162,18 +161,10 @@ impl Thing {
         [bone; N_BONES]
     }
 
-    /// The boxes of a stack that tips over its lower front edge; on the ground they slide apart.
+    /// The boxes of a stack whose upper ones are pushed off.
     fn fallen_stack(&self, moment: &Moment, root: Affine3A) -> [Affine3A; N_BONES] {
-        let half = 0.5 * self.side;
-        let edge = root * turned(moment.tilt, 0.0, 0.0, Vec3::Z * half);
-        let lies = moment.fallen_secs;
-        [0, 1, 2].map(|block: u8| {
-            let up = self.side * (f32::from(block) + 0.5);
-            let apart = if lies > 0.0 { slowed(0.55 * f32::from(block), 1.1, lies).0 } else { 0.0 };
-            root * Affine3A::from_translation(Vec3::Z * apart)
-                * root.inverse()
-                * edge
-                * at(0.0, up, -half)
+        stack(self.side, moment.pushed_secs).map(|block| {
+            root * turned(block.tilt, 0.0, 0.0, Vec3::new(0.0, block.middle.y, block.middle.x))
         })
     }
 }

@@ -6,7 +6,8 @@ use glam::{Vec2, Vec3};
 
 use super::Happening;
 use super::physics::{
-    BREAK_SPEED, PENDULUM, PUSH_SECS, drop_glass, drop_secs, impact_speed, pendulum, slowed, topple,
+    BREAK_SPEED, PENDULUM, PUSH_SECS, drop_glass, drop_secs, impact_speed, pendulum, slowed,
+    stack::stack,
 };
 use crate::figures::glass::STOOLS;
 use crate::vocabulary::{Action, Facing, Subject};
@@ -80,17 +81,8 @@ pub(crate) enum Act {
         /// Slowing after it, units per second squared.
         drag: f32,
     },
-    /// A stack of this width and height that is pushed.
-    Stack {
-        /// Side, units.
-        width: f32,
-        /// Height, units.
-        height: f32,
-        /// Turn per second that the push gives, radians.
-        spin: f32,
-        /// When it lies, seconds after the push.
-        lies_secs: f32,
-    },
+    /// A stack of blocks of this side that is pushed, units.
+    Stack(f32),
     /// A flight at this height, units.
     Flight(f32),
     /// A landing from this height, over, at this time.
@@ -121,7 +113,7 @@ pub(crate) struct Moment {
     pub(crate) secs: f32,
     /// Phase of a jump, 0..1; 0 without.
     pub(crate) jump: f32,
-    /// Tilt of a box, a stack, a glass or a rope, radians.
+    /// Tilt of a box, a glass or a rope, radians.
     pub(crate) tilt: f32,
     /// Where its action began: what stands there stays.
     pub(crate) start: Vec3,
@@ -129,8 +121,8 @@ pub(crate) struct Moment {
     pub(crate) flight: f32,
     /// Time since it broke, seconds; negative while it is whole.
     pub(crate) broken_secs: f32,
-    /// Time since a stack has fallen, seconds; negative before.
-    pub(crate) fallen_secs: f32,
+    /// Time since a stack was pushed, seconds; negative before.
+    pub(crate) pushed_secs: f32,
     /// Whether it holds something.
     pub(crate) holds: bool,
 }
@@ -151,7 +143,7 @@ impl Moment {
             start: position,
             flight: 0.0,
             broken_secs: -1.0,
-            fallen_secs: -1.0,
+            pushed_secs: -1.0,
             holds: false,
         }
     }
@@ -249,8 +241,14 @@ impl Motion {
             (_, Act::Impact { secs, after, drag, .. }) => {
                 vec![(secs, Contact), (secs + after.abs() / drag, Rest)]
             }
-            (_, Act::Stack { lies_secs, .. }) => {
-                vec![(own(PUSH_SECS), Push), (own(PUSH_SECS + lies_secs), Contact)]
+            (_, Act::Stack(side)) => {
+                let mut events = vec![(own(PUSH_SECS), Push)];
+                for block in stack(side, f32::MAX) {
+                    let met = block.landed_secs.map(|secs| (own(PUSH_SECS + secs), Contact));
+                    let rested = block.rested_secs.map(|secs| (own(PUSH_SECS + secs), Rest));
+                    events.extend(met.into_iter().chain(rested));
+                }
+                events
             }
             (_, Act::Landing { secs, .. }) => vec![(secs, Contact)],
             _ => Vec::new(),
@@ -270,10 +268,8 @@ impl Motion {
                 moment.velocity = self.heading * speed;
                 (0.0, 0.0)
             }
-            Act::Stack { width, height, spin, lies_secs } => {
-                let pushed = moment.secs - PUSH_SECS;
-                moment.tilt = topple(width, height, spin, pushed);
-                moment.fallen_secs = pushed - lies_secs;
+            Act::Stack(_) => {
+                moment.pushed_secs = moment.secs - PUSH_SECS;
                 (0.0, 0.0)
             }
             Act::Flight(height) => {

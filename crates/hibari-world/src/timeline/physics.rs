@@ -4,7 +4,9 @@
 //! closed form is exact, any frame can be asked for alone and in any order, and its bits do not depend on a solver's
 //! version. Masses follow volume and density, so collisions keep momentum by construction.
 
-use std::f32::consts::{FRAC_PI_2, FRAC_PI_6, TAU};
+pub(crate) mod stack;
+
+use std::f32::consts::{FRAC_PI_6, TAU};
 
 use glam::{Vec2, Vec3};
 
@@ -82,41 +84,6 @@ pub(crate) fn pendulum(amplitude: f32, length: f32, secs: f32) -> (f32, f32) {
         (amplitude + third) * once.x - third * thrice.x,
         rate * (3.0 * third * thrice.y - (amplitude + third) * once.y),
     )
-}
-
-/// Least turn per second about its lower edge at which a block topples, radians.
-pub(crate) fn topple_threshold(width: f32, height: f32) -> f32 {
-    let across = Vec2::new(width, height).length();
-    // Energy that lifts the middle over the edge, against the moment of inertia about the edge.
-    (3.0 * GRAVITY * (across - height)).sqrt() / across
-}
-
-/// Tilt of a block about its lower edge, `secs` after it was pushed with `spin` radians per second: it falls on its side
-/// or rocks back and stands.
-pub(crate) fn topple(width: f32, height: f32, spin: f32, secs: f32) -> f32 {
-    let across = Vec2::new(width, height).length();
-    let balance = Vec2::new(height, width).to_angle();
-    let strength = 1.5 * GRAVITY / across;
-    let (mut tilt, mut rate, step) = (0.0_f32, spin, 1.0 / STEPS_HZ);
-    let n = (secs.clamp(0.0, 8.0) * STEPS_HZ) as u32;
-    for _ in 0..n {
-        rate -= step * strength * Vec2::from_angle(balance - tilt).y;
-        tilt += step * rate;
-        if tilt >= FRAC_PI_2 {
-            return FRAC_PI_2;
-        }
-        if tilt <= 0.0 {
-            return 0.0;
-        }
-    }
-    tilt
-}
-
-/// When a toppled block lies, seconds after the push; nothing if it does not fall.
-pub(crate) fn topple_secs(width: f32, height: f32, spin: f32) -> Option<f32> {
-    (1..=960_u16)
-        .map(|n| f32::from(n) / 120.0)
-        .find(|secs| topple(width, height, spin, *secs) >= FRAC_PI_2)
 }
 
 /// A glass on its way from a stool to the ground.

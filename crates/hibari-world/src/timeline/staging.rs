@@ -5,7 +5,7 @@ use std::f32::consts::{FRAC_PI_2, PI};
 use glam::{Vec2, Vec3};
 
 use super::motion::{Act, JUMP_HEIGHT, Motion, heading, sine, usual_speed, usual_stride};
-use super::physics::{COLLISION_RESTITUTION, DRAG, collide, mass, topple_secs, topple_threshold};
+use super::physics::{COLLISION_RESTITUTION, DRAG, collide, mass};
 use crate::figures::{Extent, HELD, glass, person, thing};
 use crate::places::Way;
 use crate::render::View;
@@ -300,13 +300,8 @@ fn motion(member: &Member, role: &Role, middle: Vec3, secs: f32, reach: f32) -> 
         _ => 0.0,
     };
     let side = thing::BLOCK * thing::scale(member.size);
-    let stands_up = 3.0 * side;
     let act = match role.action {
-        Action::Topple => {
-            let spin = 1.25 * topple_threshold(side, stands_up);
-            let lies_secs = topple_secs(side, stands_up, spin).unwrap_or(f32::MAX);
-            Act::Stack { width: side, height: stands_up, spin, lies_secs }
-        }
+        Action::Topple => Act::Stack(side),
         Action::Fly => Act::Flight(FLIGHT),
         Action::Float => Act::Flight(ALOFT),
         Action::Land => Act::Landing { height: 1.25, secs: 0.62 * secs.max(0.5) },
