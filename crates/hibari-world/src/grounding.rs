@@ -323,6 +323,11 @@ impl Reader {
     /// Ends a sentence: the next one speaks of something else.
     fn end(&mut self) {
         self.flush();
+        // "一只猫坐在女人旁边": the word stands after whom somebody is beside.
+        if let (true, Focus::Members(_, last @ 1..)) = (self.beside, self.focus) {
+            self.member(last).relation.get_or_insert(Relation::Beside);
+            self.beside = false;
+        }
         let Waiting { colour, size, material, action, expression, .. } =
             std::mem::take(&mut self.waiting);
         let orphans = colour.is_some()

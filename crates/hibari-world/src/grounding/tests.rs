@@ -124,18 +124,23 @@ fn every_entry_is_read_by_its_chinese_names() {
             assert_eq!(grounding.slots.cast[0].action, Some(action), "{text}");
         }
     }
-    for (relation, text) in [
-        (Relation::Behind, "一个女人走，她身后一只狗"),
-        (Relation::Follows, "一只狗跟着一个女人"),
-        (Relation::Chases, "一只狗追逐一个女人"),
-        (Relation::Meets, "一只狗遇见一个女人"),
-        (Relation::Holds, "一个女人抱着一个球"),
-    ] {
-        let slots = read_whole(text).slots;
-        assert!(
-            slots.cast.iter().any(|member| member.relation == Some(relation)),
-            "{text}: {slots:?}"
-        );
+    for &relation in Relation::ALL {
+        let frames: &[&str] = match relation {
+            Relation::Alone => &["一个女人*走路", "一只狗*在海滩上"],
+            Relation::Beside => &["一个女人走路，她*有一只狗", "一只猫坐在一个女人*"],
+            Relation::Behind => &["一个女人走，她*一只狗", "一个女人走路，她*有一只狗"],
+            Relation::Follows | Relation::Chases => &["一只狗*一个女人", "一个女人*一只狗"],
+            Relation::Meets => &["一只狗*一个女人"],
+            Relation::Holds => &["一个女人*一个球"],
+        };
+        for (name, frame) in
+            relation.chinese().iter().flat_map(|name| frames.iter().map(move |frame| (name, frame)))
+        {
+            let text = frame.replace('*', name);
+            let slots = read_whole(&text).slots;
+            let found: Vec<_> = slots.cast.iter().filter_map(|member| member.relation).collect();
+            assert_eq!(found, [relation], "{text}");
+        }
     }
 }
 
