@@ -145,16 +145,21 @@ fn impossible_sizes_are_refused_before_anything_is_rendered() {
     assert!(DitConfig { layers: "SXF".into(), ..words }.fault().unwrap().contains("`X`"));
 }
 
+fn judge_recipe(folder: &Path, mix: Mix) -> JudgeRecipe {
+    let of_mix = |plan: ClipPlan| ClipPlan { mix, ..plan };
+    JudgeRecipe {
+        run: run_of(folder.join("judge"), 2),
+        clips: of_mix(clips(1, 4)),
+        held_out: of_mix(clips(100, 2)),
+        data: folder.join("frames"),
+        batch: 2,
+    }
+}
+
 #[test]
 fn a_judge_is_trained() {
     let folder = tempfile::tempdir().unwrap();
-    let recipe = JudgeRecipe {
-        run: run_of(folder.path().join("judge"), 2),
-        clips: clips(1, 4),
-        held_out: clips(100, 2),
-        data: folder.path().join("frames"),
-        batch: 2,
-    };
+    let recipe = judge_recipe(folder.path(), Mix::First);
     let mut data = 0;
     let mut tell = |event: Event<'_>| {
         if let Event::Data { done, of, .. } = event {
@@ -222,14 +227,7 @@ fn the_whole_mix_is_trained_on_and_kept_apart() {
 #[test]
 fn a_judge_of_the_whole_mix_has_its_classes() {
     let folder = tempfile::tempdir().unwrap();
-    let whole = |seed, n| ClipPlan { mix: Mix::Whole, ..clips(seed, n) };
-    let recipe = JudgeRecipe {
-        run: run_of(folder.path().join("judge"), 2),
-        clips: whole(1, 4),
-        held_out: whole(100, 2),
-        data: folder.path().join("frames"),
-        batch: 2,
-    };
+    let recipe = judge_recipe(folder.path(), Mix::Whole);
     let mut goes_on = |_event: Event<'_>| ControlFlow::Continue(());
     let path = run::judge(&recipe, &mut goes_on).unwrap().expect("nobody stops it");
     let judge = Judge::load(&WeightIndex::open(&path).unwrap()).unwrap();

@@ -148,6 +148,7 @@ impl Renderer {
         Frame::new(width, height, rgb).expect("the buffer has the frame's size")
     }
 
+    /// All steps of a frame, in their order.
     #[inline(always)]
     fn draw_all(&mut self, shot: &Shot<'_>, rgb: &mut [u8]) {
         self.draw_instances(shot);

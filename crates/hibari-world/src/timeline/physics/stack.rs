@@ -50,7 +50,7 @@ pub(crate) fn stack(side: f32, secs: f32) -> [Block; N_BLOCKS] {
     [0, 1, 2].map(|level| block(side, level, secs))
 }
 
-/// Way, speed and slowing of a pushed block that slides on the one below.
+/// How far a pushed block has slid on the one below, and how fast it is.
 fn slide(side: f32, level: usize, secs: f32) -> (f32, f32) {
     super::slowed(SHOVES[level] * (GRAVITY * side).sqrt(), DRAG.1, secs)
 }
