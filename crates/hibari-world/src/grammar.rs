@@ -15,7 +15,7 @@ use crate::script::{Member, Outfit, Script, Shot};
 use crate::slots::{PartialMember, PartialScript};
 use crate::vocabulary::{
     Action, Angle, Bottom, CameraMove, Crowd, Expression, Facing, Ground, Kind, Lane, Light,
-    Material, Mix, Place, Relation, Size, Subject, Term, Top,
+    Material, Mix, Place, Relation, Size, Subject, Term, Top, Weather,
 };
 
 /// Surface forms of each kind of sentence in [`Mix::First`].
@@ -24,7 +24,7 @@ const FIRST_FORMS: usize = 4;
 /// How much a caption tells.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Detail {
-    /// 40 to 90 words: all that a viewer can see.
+    /// 40 to 90 words, in [`Mix::Whole`] 60 to 120: all that a viewer can see.
     Dense,
     /// 15 to 30 words: subject, action, place, light and some more.
     Medium,
@@ -33,12 +33,13 @@ pub enum Detail {
 }
 
 impl Detail {
-    /// Fewest and most words of a caption of one shot.
-    pub const fn words(self) -> (usize, usize) {
-        match self {
-            Self::Dense => (40, 90),
-            Self::Medium => (15, 30),
-            Self::Short => (6, 12),
+    /// Fewest and most words of a caption of one shot in a mix.
+    pub const fn words(self, mix: Mix) -> (usize, usize) {
+        match (self, mix) {
+            (Self::Dense, Mix::First) => (40, 90),
+            (Self::Dense, Mix::Whole) => (60, 120),
+            (Self::Medium, _) => (15, 30),
+            (Self::Short, _) => (6, 12),
         }
     }
 }
@@ -165,11 +166,13 @@ enum Topic {
     Material,
     Size,
     Setting,
+    Things,
     Ground,
     Facing,
     Lane,
     SecondLane,
     Weather,
+    Shade,
     Extras,
     Framing,
     Camera,
@@ -177,7 +180,7 @@ enum Topic {
 }
 
 /// The order of sentences in a dense caption.
-const ORDER: [Topic; 17] = [
+const ORDER: [Topic; 19] = [
     Topic::Scene,
     Topic::Second,
     Topic::Expression,
@@ -187,18 +190,20 @@ const ORDER: [Topic; 17] = [
     Topic::Material,
     Topic::Size,
     Topic::Setting,
+    Topic::Things,
     Topic::Ground,
     Topic::Facing,
     Topic::Lane,
     Topic::SecondLane,
     Topic::Weather,
+    Topic::Shade,
     Topic::Extras,
     Topic::Framing,
     Topic::Camera,
 ];
 
 /// What a dense caption keeps first when it would be too long.
-const PRIORITY: [Topic; 17] = [
+const PRIORITY: [Topic; 19] = [
     Topic::Scene,
     Topic::Second,
     Topic::Expression,
@@ -208,6 +213,8 @@ const PRIORITY: [Topic; 17] = [
     Topic::Clothes,
     Topic::Facing,
     Topic::Framing,
+    Topic::Things,
+    Topic::Shade,
     Topic::Hair,
     Topic::Colour,
     Topic::Material,
@@ -242,7 +249,7 @@ impl Speaker<'_> {
     }
 
     fn tell(&self, detail: Detail, stated: &mut PartialScript) -> Vec<String> {
-        let (least, most) = detail.words();
+        let (least, most) = detail.words(self.mix);
         let wanted: Vec<Topic> = match detail {
             Detail::Short => return vec![self.short(least, most, stated)],
             Detail::Dense => PRIORITY.to_vec(),
@@ -466,6 +473,12 @@ impl Speaker<'_> {
             Topic::Setting => {
                 stated.place = Some(self.shot.place);
                 self.one(random, words::setting(self.shot.place))
+            }
+            Topic::Things | Topic::Shade if self.mix == Mix::First => return None,
+            Topic::Things => self.one(random, words::things(self.shot.place)),
+            Topic::Shade => {
+                let is_clear = self.shot.weather == Weather::Clear;
+                self.one(random, words::shade(self.shot.light, is_clear))
             }
             Topic::Ground => self.ground(random, stated),
             Topic::Facing => self.facing(random, stated)?,

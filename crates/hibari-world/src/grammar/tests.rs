@@ -24,7 +24,7 @@ fn check_captions(mix: Mix, known: &[&str]) {
         for detail in DETAILS {
             let caption = script.caption_in(mix, detail, seed);
             let text = caption.text();
-            let (least, most) = detail.words();
+            let (least, most) = detail.words(mix);
             let words = word_spans(&text);
             assert!(
                 (least..=most).contains(&words.len()),

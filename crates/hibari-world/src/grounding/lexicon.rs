@@ -120,7 +120,8 @@ const STOP: &str = "is are was were be been being am has have had having do does
     turning pass passes passing reflect shine shines shining line lines lined fill fills filled full glow glows \
     glowing paint painted light lights lit furry signs sign body outfit clothes clothing sky air weather ground floor \
     surface pavement asphalt road-surface long seen time side middle top left-over level kind sort lot there's whole \
-    entire can could will would may might must should if but or nor because during ... start starts end ends";
+    entire can could will would may might must should if but or nor because during ... start starts end ends first firstly \
+    next later afterwards finally lastly";
 
 const PREPOSITIONS: &str = "in on at with within into onto inside outside from down along through across over under \
     above below by for towards toward upon past after before";
@@ -147,13 +148,15 @@ const MORE_IRREGULAR: [(&str, Action, VerbForm); 5] = [
 
 /// Function words of [`Mix::Whole`].
 const MORE_STOP: &str = "seems lie lies lying covered distance mountains mountain tall earth image late clothes feathered shakes shaking films \
-    filmed appear appears space high landscape young old big-eyed stylish beautiful little-bit";
+    filmed appear appears space high landscape young old big-eyed stylish beautiful little-bit \
+    bright strong soft weak warm dim deep flat shadow shadows give gives leave leaves lead leads front foam moss path way \
+    lamps rocks hills stars wall window windows";
 
 /// Prepositions of [`Mix::Whole`].
 const MORE_PREPOSITIONS: &str = "between among against amid around";
 
 /// Things that hint at a place of [`Mix::Whole`].
-const HINTS: [(&str, Place); 22] = [
+const HINTS: [(&str, Place); 39] = [
     ("snow-covered", Place::Snowfield),
     ("road", Place::NeonStreet),
     ("avenue", Place::NeonStreet),
@@ -176,6 +179,23 @@ const HINTS: [(&str, Place); 22] = [
     ("cactus", Place::Desert),
     ("dunes", Place::Desert),
     ("windowsill", Place::Tabletop),
+    ("shop", Place::NeonStreet),
+    ("shops", Place::NeonStreet),
+    ("houses", Place::NeonStreet),
+    ("awnings", Place::NeonStreet),
+    ("benches", Place::Park),
+    ("bushes", Place::Park),
+    ("lamp", Place::Tabletop),
+    ("cup", Place::Tabletop),
+    ("books", Place::Tabletop),
+    ("sunshades", Place::Beach),
+    ("islands", Place::Beach),
+    ("snowman", Place::Snowfield),
+    ("snowdrifts", Place::Snowfield),
+    ("mushrooms", Place::Forest),
+    ("logs", Place::Forest),
+    ("lander", Place::Moon),
+    ("flag", Place::Moon),
 ];
 
 type Table = BTreeMap<String, Meaning>;
@@ -697,10 +717,56 @@ fn chinese(mix: Mix) -> Table {
         add(table, &format!("一{measure}"), Meaning::Article(Definite::No));
     }
     for stop in [
-        "的", "在", "着", "穿", "穿着", "戴", "戴着", "背着", "拿着", "了", "地面", "地上", "地板",
-        "是", "有", "上", "里", "中", "下", "边", "很", "正", "正在", "个", "位", "只", "辆", "条",
-        "一", "沿着", "穿过", "画面", "背景", "场景", "视频", "时", "时分", "被", "到", "从", "向",
+        "的",
+        "在",
+        "着",
+        "穿",
+        "穿着",
+        "戴",
+        "戴着",
+        "背着",
+        "拿着",
+        "了",
+        "地面",
+        "地上",
+        "地板",
+        "是",
+        "有",
+        "上",
+        "里",
+        "中",
+        "下",
+        "边",
+        "很",
+        "正",
+        "正在",
+        "个",
+        "位",
+        "只",
+        "辆",
+        "条",
+        "一",
+        "沿着",
+        "穿过",
+        "画面",
+        "背景",
+        "场景",
+        "视频",
+        "时",
+        "时分",
+        "被",
+        "到",
+        "从",
+        "向",
         "朝",
+        "首先",
+        "接着",
+        "然后",
+        "随后",
+        "之后",
+        "后来",
+        "接下来",
+        "最后",
     ] {
         add(table, stop, Meaning::Stop);
     }
