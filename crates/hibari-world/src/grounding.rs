@@ -5,6 +5,9 @@
 //! nearest name by a text encoder), and else is reported. It inverts every caption of [`crate::grammar`].
 
 mod lexicon;
+mod story;
+
+pub use story::{Story, count_shots, ground_story};
 
 use serde::Serialize;
 
@@ -101,6 +104,17 @@ pub fn ground_in(
     text: &str,
     nearest: &mut dyn FnMut(&str) -> Option<NearestWord>,
 ) -> Grounding {
+    read_shot(mix, text, &[], nearest).0
+}
+
+/// Reads a text of one shot; `earlier` are the looks of those whom a story has shown before. Also gives the positions in
+/// the cast, and in `earlier`, of those who come back as she, he and the like.
+fn read_shot(
+    mix: Mix,
+    text: &str,
+    earlier: &[PartialMember],
+    nearest: &mut dyn FnMut(&str) -> Option<NearestWord>,
+) -> (Grounding, Vec<(usize, usize)>) {
     let lexicon = Lexicon::of(mix);
     let mut grounding = Grounding { mix, ..Grounding::default() };
     let mut meanings = Vec::new();
@@ -124,11 +138,12 @@ pub fn ground_in(
         }
     }
     meanings.push(Meaning::End);
-    let mut reader = Reader { grounding, ..Reader::default() };
+    let mut reader = Reader { grounding, earlier, ..Reader::default() };
     for (idx, meaning) in meanings.iter().enumerate() {
         reader.read(*meaning, meanings.get(idx + 1).copied());
     }
-    reader.finish()
+    let came_back = std::mem::take(&mut reader.came_back);
+    (reader.finish(), came_back)
 }
 
 /// Whom a sentence speaks of.
@@ -184,8 +199,12 @@ struct Relating {
 }
 
 #[derive(Debug, Default)]
-struct Reader {
+struct Reader<'a> {
     grounding: Grounding,
+    /// Looks of those whom earlier shots showed.
+    earlier: &'a [PartialMember],
+    /// Who of the cast is who of those.
+    came_back: Vec<(usize, usize)>,
     focus: Focus,
     noun: Option<Noun>,
     waiting: Waiting,
@@ -208,7 +227,7 @@ struct Reader {
     filming: bool,
 }
 
-impl Reader {
+impl Reader<'_> {
     fn read(&mut self, meaning: Meaning, next: Option<Meaning>) {
         match meaning {
             Meaning::End => self.end(),
@@ -282,7 +301,7 @@ impl Reader {
                 self.people(1, Crowd::Animals);
             }
             Meaning::Kind(kind) => self.subject(None, kind),
-            Meaning::Pronoun(gender) => self.pronoun(gender),
+            Meaning::Pronoun(gender) => self.pronoun(gender, next),
             Meaning::People(usual) => self.people(usual, Crowd::People),
             Meaning::Animals(usual) => self.people(usual, Crowd::Animals),
             Meaning::Top(_)
@@ -348,8 +367,9 @@ impl Reader {
             self.grounding.slots.cast.push(member);
         }
         let grounding = std::mem::take(&mut self.grounding);
-        let (people_action, hint) = (self.people_action, self.hint);
-        *self = Self { grounding, people_action, hint, ..Self::default() };
+        let (people_action, hint, earlier) = (self.people_action, self.hint, self.earlier);
+        let came_back = std::mem::take(&mut self.came_back);
+        *self = Self { grounding, people_action, hint, earlier, came_back, ..Self::default() };
     }
 
     /// Ends a negation that has met its noun.
@@ -541,7 +561,7 @@ impl Reader {
         }
     }
 
-    fn pronoun(&mut self, gender: Gender) {
+    fn pronoun(&mut self, gender: Gender, next: Option<Meaning>) {
         let fits = |member: &PartialMember| match gender {
             Gender::She => matches!(member.subject, Some(Subject::Woman)),
             Gender::He => matches!(member.subject, Some(Subject::Man)),
@@ -554,12 +574,46 @@ impl Reader {
                 gender != Gender::It && member.subject.is_none() && member.kind.is_some()
             })
         });
+        // "It" and "they" may be no one: "it rains", "they" of people.
+        let acts = matches!(next, Some(Meaning::Action(..) | Meaning::Relation(_)));
+        let is_someone = acts || matches!(gender, Gender::She | Gender::He);
+        if found.is_none() && acts && gender == Gender::They {
+            self.they_come_back();
+            return;
+        }
+        let found = found.or_else(|| {
+            let earlier = self.earlier.iter().position(fits).filter(|_| is_someone)?;
+            let cast = &mut self.grounding.slots.cast;
+            cast.push(self.earlier[earlier].clone());
+            self.came_back.push((cast.len() - 1, earlier));
+            Some(cast.len() - 1)
+        });
         let after_of = std::mem::take(&mut self.of);
         if let Some(idx) = found {
             self.flush();
             let waiting = std::mem::take(&mut self.waiting);
             self.refer(idx, after_of, &waiting);
         }
+    }
+
+    /// "They", when the shot has shown nobody yet: the people of earlier shots, or all if those are fewer than two.
+    fn they_come_back(&mut self) {
+        let earlier = self.earlier.iter().enumerate();
+        let is_person = |member: &PartialMember| kind_of(member) == Some(Kind::Person);
+        let mut they: Vec<(usize, &PartialMember)> =
+            earlier.clone().filter(|(_, member)| is_person(member)).collect();
+        if they.len() < 2 {
+            they = earlier.collect();
+        }
+        if they.is_empty() {
+            return;
+        }
+        self.flush();
+        for (idx, looks) in they {
+            self.came_back.push((self.grounding.slots.cast.len(), idx));
+            self.grounding.slots.cast.push(looks.clone());
+        }
+        self.focus = Focus::Members(0, self.grounding.slots.cast.len() - 1);
     }
 
     fn people(&mut self, usual: u32, crowd: Crowd) {

@@ -4,10 +4,11 @@
 
 use serde::Serialize;
 
-use crate::script::Script;
+use crate::script::{Member, Script};
 use crate::vocabulary::{
     Action, Angle, Bottom, CameraMove, Colour, Crowd, Expression, Facing, Footwear, Framing,
-    Ground, Hair, Item, Kind, Lane, Light, Material, Place, Relation, Size, Subject, Top, Weather,
+    Ground, Hair, Item, Kind, Lane, Light, Material, Place, Relation, Size, Subject, Term, Top,
+    Weather,
 };
 
 /// The stated part of a script of one shot; `None` and empty lists state nothing.
@@ -86,6 +87,82 @@ impl PartialMember {
             || self.hair.is_some()
             || !self.items.is_empty()
             || !self.without.is_empty()
+    }
+
+    /// The looks of a member, all of them stated.
+    pub(crate) fn looking_like(member: &Member) -> Self {
+        let outfit = member.outfit.as_ref();
+        let items: Vec<(Item, Option<Colour>)> = outfit.map_or_else(Vec::new, |outfit| {
+            outfit.items.iter().map(|&(item, colour)| (item, Some(colour))).collect()
+        });
+        let without =
+            Item::ALL.iter().copied().filter(|item| items.iter().all(|(worn, _)| worn != item));
+        Self {
+            subject: Some(member.subject),
+            colour: outfit.is_none().then_some(member.colour),
+            top: outfit.and_then(|outfit| outfit.top).map(|(top, colour)| (top, Some(colour))),
+            bottom: outfit.map(|outfit| (outfit.bottom.0, Some(outfit.bottom.1))),
+            footwear: outfit.map(|outfit| (outfit.footwear.0, Some(outfit.footwear.1))),
+            hair: outfit.map(|outfit| outfit.hair),
+            without: if outfit.is_some() { without.collect() } else { Vec::new() },
+            items,
+            material: Some(member.material),
+            size: Some(member.size),
+            ..Self::default()
+        }
+    }
+
+    /// What it does, with the looks of another.
+    pub(crate) fn with_looks(&self, looks: &Self) -> Self {
+        let Self { action, expression, relation, facing, lane, .. } = *self;
+        Self { action, expression, relation, facing, lane, ..looks.clone() }
+    }
+
+    /// Takes over the looks that `said` states beyond its own; false if some contradict it, which are left.
+    pub(crate) fn learn(&mut self, said: &Self) -> bool {
+        fn slot<T: Copy + PartialEq>(known: &mut Option<T>, said: Option<T>) -> bool {
+            *known = known.or(said);
+            said.is_none() || *known == said
+        }
+        fn garment<T: Copy + PartialEq>(
+            known: &mut Option<(T, Option<Colour>)>,
+            said: Option<(T, Option<Colour>)>,
+        ) -> bool {
+            match (known, said) {
+                (Some((worn, colour)), Some((garment, of))) if *worn == garment => slot(colour, of),
+                (known, said) => slot(known, said),
+            }
+        }
+        let kinds = [&*self, said].map(|member| member.subject.map(Subject::kind).or(member.kind));
+        let mut agrees = kinds.contains(&None) || kinds[0] == kinds[1];
+        if self.subject.or(said.subject).is_none() {
+            self.kind = self.kind.or(said.kind);
+        }
+        agrees &= slot(&mut self.subject, said.subject)
+            & slot(&mut self.colour, said.colour)
+            & garment(&mut self.top, said.top)
+            & garment(&mut self.bottom, said.bottom)
+            & garment(&mut self.footwear, said.footwear)
+            & slot(&mut self.hair, said.hair)
+            & slot(&mut self.material, said.material)
+            & slot(&mut self.size, said.size);
+        for &(item, colour) in &said.items {
+            match self.items.iter_mut().find(|(worn, _)| *worn == item) {
+                Some((_, worn)) => agrees &= slot(worn, colour),
+                None if self.without.contains(&item) => agrees = false,
+                None => self.items.push((item, colour)),
+            }
+        }
+        for &item in &said.without {
+            match self.items.iter().any(|(worn, _)| *worn == item) {
+                true => agrees = false,
+                false if self.without.contains(&item) => {}
+                false => self.without.push(item),
+            }
+        }
+        self.items.sort_unstable();
+        self.without.sort_unstable();
+        agrees
     }
 }
 

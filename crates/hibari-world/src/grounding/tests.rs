@@ -402,3 +402,135 @@ fn long_and_odd_texts_are_read_in_bounded_form() {
         read(text).realise(1, FORM).validate().unwrap_or_else(|error| panic!("{text}: {error}"));
     }
 }
+
+fn story(text: &str) -> Story {
+    ground_story(Mix::Whole, text, &mut |_| None)
+}
+
+/// Texts of several shots, and what each shot states.
+const STORIES: &[(&str, &[&str])] = &[
+    (
+        "A woman in a long red dress walks down a neon street at night. Then she sits in a park. Finally, close-up of her \
+         face, she is happy.",
+        &[
+            "{cast:[{action:walk,bottom:[dress,red],subject:woman}],light:night,place:neon_street}",
+            "{cast:[{action:sit,bottom:[dress,red],subject:woman}],place:park}",
+            "{cast:[{bottom:[dress,red],expression:happy,subject:woman}],framing:close_up}",
+        ],
+    ),
+    (
+        "Shot 1: a brown dog runs along a beach at sunset. Shot 2: the dog chases a white cat through a forest. Shot 3: the \
+         cat sits in the snow.",
+        &[
+            "{cast:[{action:run,colour:brown,subject:dog}],light:sunset,place:beach}",
+            "{cast:[{colour:brown,relation:chases,subject:dog},{colour:white,subject:cat}],place:forest}",
+            "{cast:[{action:sit,colour:white,subject:cat}],place:snowfield}",
+        ],
+    ),
+    (
+        "首先，一只狗在海滩上跑。然后，它坐在雪地里。最后，夜晚。",
+        &[
+            "{cast:[{action:run,subject:dog}],place:beach}",
+            "{cast:[{action:sit,subject:dog}],place:snowfield}",
+            "{cast:[{subject:dog}],light:night}",
+        ],
+    ),
+    (
+        "镜头一：一个穿红色连衣裙的女人在霓虹街上走路。镜头二：她在公园里跳舞，特写。",
+        &[
+            "{cast:[{action:walk,bottom:[dress,red],subject:woman}],place:neon_street}",
+            "{cast:[{action:dance,bottom:[dress,red],subject:woman}],framing:close_up,place:park}",
+        ],
+    ),
+    (
+        "a red car drives along a desert road, cut to an astronaut on the moon",
+        &[
+            "{cast:[{action:drive,colour:red,subject:car}],place:desert}",
+            "{cast:[{subject:astronaut}],place:moon}",
+        ],
+    ),
+    (
+        "An astronaut walks on the moon, then waves, then she dances in a forest.",
+        &[
+            "{cast:[{action:walk,subject:astronaut}],place:moon}",
+            "{cast:[{action:dance,subject:astronaut}],place:forest}",
+        ],
+    ),
+    (
+        "In a park by day. First, a man and a woman walk. Then a blue car drives. Then the man waves. Then they dance.",
+        &[
+            "{cast:[{action:walk,subject:man},{action:walk,subject:woman}],light:day,place:park}",
+            "{cast:[{action:drive,colour:blue,subject:car}]}",
+            "{cast:[{action:wave,subject:man}]}",
+            "{cast:[{action:dance,subject:man},{action:dance,subject:woman}]}",
+        ],
+    ),
+];
+
+#[test]
+fn stories_are_cut_into_shots_that_share_their_cast() {
+    let mut wrong = Vec::new();
+    for (text, want) in STORIES {
+        let story = story(text);
+        let got: Vec<String> = story
+            .shots
+            .iter()
+            .map(|shot| {
+                shown(shot).trim_start_matches("{slots:").trim_end_matches('}').to_owned() + "}"
+            })
+            .collect();
+        if got != *want {
+            wrong.push(format!("{text}\n{}", got.join("\n")));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n\n"));
+}
+
+#[test]
+fn a_story_is_drawn_with_one_cast_and_stays_where_it_was() {
+    for (text, shots) in STORIES {
+        let story = story(text);
+        for seed in 0..30 {
+            let script = story.realise(seed, FORM);
+            script.validate().unwrap_or_else(|error| panic!("{text}: {error}"));
+            assert_eq!((script.shots.len(), script.frames()), (shots.len(), FORM.frames), "{text}");
+            for (idx, (shot, said)) in script.shots.iter().zip(&story.shots).enumerate() {
+                // The shot alone agrees with what is said of it.
+                let cast = shot.roles.iter().map(|role| script.cast[role.member].clone()).collect();
+                let mut alone = Script { cast, shots: vec![shot.clone()], ..script.clone() };
+                for (idx, role) in alone.shots[0].roles.iter_mut().enumerate() {
+                    role.member = idx;
+                }
+                assert_eq!(said.slots.contradiction(&alone), None, "{text}: shot {idx}");
+                let stays = said.slots.place.is_none() && idx > 0;
+                assert!(!stays || shot.place == script.shots[idx - 1].place, "{text}: shot {idx}");
+            }
+        }
+    }
+    // The same looks are the same member, other looks are another one.
+    let cast = |text| story(text).realise(1, FORM).cast.len();
+    assert_eq!(cast("A red car drives. Then a blue car drives. Then the red car drives."), 2);
+    assert_eq!(cast("A red car drives. Then a car drives in a desert."), 1);
+    let noted = story("A woman in a red dress walks. Then her dress is blue.");
+    assert_eq!(noted.shots[1].impossible, ["the woman looks the same in all shots"]);
+}
+
+#[test]
+fn texts_of_one_shot_are_not_cut() {
+    for text in [
+        "a ball falls, then bounces",
+        "First, a dog runs on a beach.",
+        "A man walks next to a tree. Next to him, a dog sits.",
+        "a wide shot of a car at one end of a street",
+        "一个女人走路，然后挥手",
+    ] {
+        assert_eq!(count_shots(Mix::Whole, text), 1, "{text}");
+        assert_eq!(story(text).shots, [read_whole(text)], "{text}");
+    }
+    let many = story(&"Then a dog runs. ".repeat(7));
+    assert_eq!((many.shots.len(), many.looks.len()), (4, 1));
+    assert_eq!(many.shots[3].impossible, ["at most 4 shots can be shown, 3 are left out"]);
+    assert_eq!(many.realise(1, ClipForm { frames: 8, ..FORM }).shots.len(), 2);
+    let crowd = story("Six dogs run. Then three cats sit.");
+    assert_eq!(crowd.realise(1, FORM).cast.len(), MAX_CAST);
+}
