@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use burn::tensor::Tensor;
-use hibari_diffusion::{Branch, Guidance, Latent, NoisePlan, Position, Step};
+use hibari_diffusion::{Branch, Guidance, Latent, NoisePlan, Position, Sigma, Step};
 use hibari_media::Frame;
 use hibari_models::lark::{self, Lark};
 use hibari_models::source::{Inspection, Settings};
@@ -15,6 +15,7 @@ use hibari_models::{Estimate, ModelError, ModelSpec, Picture, TimedText, VideoMo
 use hibari_weights::{Checkpoint, WeightIndex, WeightsError};
 use hibari_world::NearestWord;
 use hibari_world::grounding::known_names;
+use serde::{Deserialize, Serialize};
 
 use crate::error::PipelineError;
 use crate::pixels::{frame_from_pixels, pixels_from_frames};
@@ -39,8 +40,8 @@ pub enum Source {
 pub enum Told {
     /// In words.
     Text {
-        /// What to show.
-        positive: TimedText,
+        /// What to show, shot by shot.
+        positive: Vec<ShotText>,
         /// What not to.
         negative: TimedText,
     },
@@ -51,6 +52,16 @@ pub enum Told {
         /// What not to.
         negative: Tensor<3>,
     },
+}
+
+/// The text of one shot. Shots are denoised and decoded each for itself, with a cut between.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ShotText {
+    /// How long it is, in latent frames.
+    pub latents: usize,
+    /// The text that the model sees.
+    pub text: String,
 }
 
 /// What a model is shown beside the prompt.
@@ -261,6 +272,13 @@ pub fn erase<M: VideoModel + 'static>(
     Box::new(Loaded { model, encoder, names: None, sha256: sha256.to_owned() })
 }
 
+/// How one shot is conditioned.
+struct Conds<C> {
+    latents: usize,
+    positive: C,
+    negative: C,
+}
+
 struct Loaded<M> {
     model: M,
     encoder: Option<fn(&M) -> &MiniLm>,
@@ -299,24 +317,43 @@ impl<M: VideoModel> Generator for Loaded<M> {
         progress: &mut dyn FnMut(Step<'_>) -> ControlFlow<()>,
     ) -> Result<Latent, PipelineError> {
         let model = &mut self.model;
-        let (mut positive, mut negative) = match told {
+        let mut shots = match told {
             Told::Text { positive, negative } => {
-                (model.condition(positive, window)?, model.condition(negative, window)?)
+                let conds = |shot: &ShotText| {
+                    let times = window.times[..shot.latents].to_vec();
+                    let window = Window { times, ..window.clone() };
+                    let positive = model.condition(&TimedText::whole(&shot.text), &window)?;
+                    let negative = model.condition(negative, &window)?;
+                    Ok(Conds { latents: shot.latents, positive, negative })
+                };
+                positive.iter().map(conds).collect::<Result<Vec<_>, ModelError>>()?
             }
-            Told::States { positive, negative } => (
-                model.condition_on_states(positive.clone(), window)?,
-                model.condition_on_states(negative.clone(), window)?,
-            ),
+            Told::States { positive, negative } => vec![Conds {
+                latents: window.times.len(),
+                positive: model.condition_on_states(positive.clone(), window)?,
+                negative: model.condition_on_states(negative.clone(), window)?,
+            }],
         };
         if let Some(Shown { picture, tile_px }) = shown {
-            model.show(picture, *tile_px, window, [&mut positive, &mut negative])?;
+            for Conds { positive, negative, .. } in &mut shots {
+                model.show(picture, *tile_px, window, [positive, negative])?;
+            }
         }
-        let mut predict = |noisy, sigma, branch| {
-            let cond = match branch {
-                Branch::Positive => &positive,
-                Branch::Negative => &negative,
-            };
-            self.model.predict(noisy, sigma, cond)
+        let mut predict = |noisy: Latent, sigma: Sigma, branch| {
+            let mut from = 0;
+            let clean = shots.iter().map(|shot| {
+                let cond = match branch {
+                    Branch::Positive => &shot.positive,
+                    Branch::Negative => &shot.negative,
+                };
+                let (at, n) = (from, shot.latents);
+                from += n;
+                let noisy = Latent { video: noisy.video.clone().narrow(2, at, n) };
+                let [video, time] =
+                    [&sigma.video, &sigma.time].map(|levels| levels.clone().narrow(1, at, n));
+                self.model.predict(noisy, Sigma { video, time }, cond).video
+            });
+            Latent { video: Tensor::cat(clean.collect(), 2) }
         };
         let mut solver = self.model.spec().method.solver();
         let solver = solver.as_mut();

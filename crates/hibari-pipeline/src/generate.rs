@@ -12,7 +12,7 @@ use hibari_media::Frame;
 use hibari_models::{Decoding, Estimate, FirstPicture, ModelSpec, TimedText};
 
 use crate::error::PipelineError;
-use crate::families::{Generator, Shown, Told};
+use crate::families::{Generator, ShotText, Shown, Told};
 use crate::given;
 use crate::memory::{self, Gauge, MemoryPlan};
 use crate::picture::Begun;
@@ -110,13 +110,13 @@ pub fn generate(
 ) -> Result<Clip, PipelineError> {
     let plan = request.plan(model.spec())?;
     let start = Instant::now();
-    let caption = if model.spec().is_grounded {
+    let shots = if model.spec().is_grounded {
         let mut nearest = |word: &str| model.nearest(word);
         let understood = prompt::understand(&request.prompt, request.seed, plan.form, &mut nearest);
         tell(progress, Progress::Understood(&understood))?;
-        understood.caption
+        understood.shots
     } else {
-        request.prompt.clone()
+        vec![ShotText { latents: plan.window.times.len(), text: request.prompt.clone() }]
     };
     let understand = start.elapsed().as_secs_f64();
 
@@ -136,7 +136,7 @@ pub fn generate(
         }
     }
     let model_sha256 = model.sha256().to_owned();
-    let job = Job { request: request.clone(), caption, model_sha256, done: 0 };
+    let job = Job { request: request.clone(), shots, model_sha256, done: 0 };
     let state = State { job, position: Position::start(latent), picture };
     let clip = resume(state, model, means, pixels, progress)?;
     Ok(Clip { secs: StageSecs { understand, ..clip.secs }, ..clip })
@@ -245,7 +245,7 @@ fn attempt(
         }
         ControlFlow::Continue(())
     };
-    model.decode(latents.clone(), way.tile_px, piece, &mut |picture| {
+    let mut frame = |picture: Tensor<4>| {
         if let Some(pixels) = pixels.as_deref_mut() {
             pixels.add(picture.clone());
         }
@@ -254,7 +254,14 @@ fn attempt(
             told(Progress::Decoded { done: frames.len(), of })
         });
         outcome.map_or_else(|error| end(Some(error)), ControlFlow::Continue)
-    });
+    };
+    let mut from = 0;
+    for ShotText { latents: n, .. } in &state.job.shots {
+        if ended.borrow().is_none() {
+            model.decode(latents.clone().narrow(2, from, *n), way.tile_px, piece, &mut frame);
+        }
+        from += n;
+    }
     match ended.into_inner() {
         Some(Some(error)) => Err(error),
         Some(None) => Ok(None),
@@ -283,7 +290,7 @@ fn denoise(
     let told = match &request.states {
         Some(path) => given::states(path)?,
         None => Told::Text {
-            positive: TimedText::whole(&state.job.caption),
+            positive: state.job.shots.clone(),
             negative: match request.negative.as_ref().unwrap_or(&spec.negative) {
                 text if text.is_empty() => TimedText::default(),
                 text => TimedText::whole(text),

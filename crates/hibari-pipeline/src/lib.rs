@@ -15,7 +15,9 @@ pub mod request;
 pub mod state;
 
 pub use error::PipelineError;
-pub use families::{FAMILIES, Family, Generator, Shown, Source, Told, hub_id, inspect, load};
+pub use families::{
+    FAMILIES, Family, Generator, ShotText, Shown, Source, Told, hub_id, inspect, load,
+};
 pub use generate::{Clip, Pixels, Progress, StageSecs, generate, resume};
 pub use memory::{Gauge, MemoryPlan};
 pub use prompt::Understood;

@@ -1,17 +1,21 @@
-//! Prompt to caption: the world reads the prompt, the seed fills what it leaves open, the grammar words the whole as
-//! the captions of training are worded. The caption is the text that the model sees.
+//! Prompt to captions: the world reads the prompt, the seed fills what it leaves open, the grammar words the whole as
+//! the captions of training are worded, shot by shot. The captions are the texts that the model sees.
 
-use hibari_world::{ClipForm, Detail, Grounding, NearestWord, Script};
+use hibari_world::grounding::{Story, ground_story};
+use hibari_world::script::FRAME_STEP;
+use hibari_world::{ClipForm, Detail, Mix, NearestWord, Script};
+
+use crate::families::ShotText;
 
 /// A prompt, as it was understood.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Understood {
-    /// What the prompt states, and the words that the world does not know.
-    pub grounding: Grounding,
+    /// What the prompt states of each shot, and the words that the world does not know.
+    pub story: Story,
     /// All facts of the video: the stated ones, and those drawn by the seed.
     pub script: Script,
-    /// The dense caption of the script.
-    pub caption: String,
+    /// The dense caption of each shot of the script.
+    pub shots: Vec<ShotText>,
 }
 
 /// Reads `prompt`; `nearest` may name a word of the vocabulary for one that the world does not know.
@@ -21,10 +25,14 @@ pub fn understand(
     form: ClipForm,
     nearest: &mut dyn FnMut(&str) -> Option<NearestWord>,
 ) -> Understood {
-    let grounding = hibari_world::ground(prompt, nearest);
-    let script = grounding.realise(seed, form);
-    let caption = script.caption(Detail::Dense, seed).text();
-    Understood { grounding, script, caption }
+    let story = ground_story(Mix::First, prompt, nearest);
+    let script = story.realise(seed, form);
+    let caption = script.caption(Detail::Dense, seed);
+    let shots = script.shots.iter().enumerate().map(|(idx, shot)| ShotText {
+        latents: usize::try_from(shot.frames / FRAME_STEP).expect("a shot is short"),
+        text: caption.shot_text(idx),
+    });
+    Understood { shots: shots.collect(), story, script }
 }
 
 #[cfg(test)]
@@ -38,10 +46,29 @@ mod tests {
         for seed in 0..50 {
             let prompt = "a red car drives down a neon street at night";
             let understood = understand(prompt, seed, FORM, &mut |_| None);
-            assert_eq!(understood.grounding.unknown, Vec::<String>::new());
-            assert_eq!(understood.grounding.slots.contradiction(&understood.script), None);
+            let [stated] = understood.story.shots.as_slice() else { panic!("{understood:?}") };
+            assert_eq!(stated.unknown, Vec::<String>::new());
+            assert_eq!(stated.slots.contradiction(&understood.script), None);
+            let [ShotText { latents: 12, text }] = understood.shots.as_slice() else {
+                panic!("{understood:?}")
+            };
             for word in ["red", "car", "neon", "night"] {
-                assert!(understood.caption.contains(word), "{}", understood.caption);
+                assert!(text.contains(word), "{text}");
+            }
+        }
+    }
+
+    #[test]
+    fn each_shot_has_its_text_and_its_part_of_the_time() {
+        let prompt = "A woman in a red dress walks down a neon street. Then she stands in a park.";
+        for seed in 0..50 {
+            let shots = understand(prompt, seed, FORM, &mut |_| None).shots;
+            let [street, park] = shots.as_slice() else { panic!("{shots:?}") };
+            assert_eq!((street.latents, park.latents), (6, 6));
+            assert!(street.text.contains("neon") && !street.text.contains("park"), "{shots:?}");
+            assert!(park.text.contains("park") && !park.text.contains("neon"), "{shots:?}");
+            for ShotText { text, .. } in [street, park] {
+                assert!(text.contains("woman") && text.contains("red dress"), "{text}");
             }
         }
     }
@@ -55,8 +82,8 @@ mod tests {
         };
         let understood = understand("a schnauzer and a zyzzyva", 3, FORM, &mut nearest);
         assert_eq!(asked, ["schnauzer", "zyzzyva"]);
-        assert_eq!(understood.grounding.unknown, ["zyzzyva"]);
-        assert_eq!(understood.grounding.guessed[0].name, "dog");
-        assert!(understood.caption.contains("dog"), "{}", understood.caption);
+        assert_eq!(understood.story.shots[0].unknown, ["zyzzyva"]);
+        assert_eq!(understood.story.shots[0].guessed[0].name, "dog");
+        assert!(understood.shots[0].text.contains("dog"), "{understood:?}");
     }
 }

@@ -5,7 +5,8 @@ use std::path::PathBuf;
 use hibari_diffusion::Guidance;
 use hibari_models::source::Settings;
 use hibari_models::{FirstPicture, ModelSpec, Window};
-use hibari_world::ClipForm;
+use hibari_world::grounding::count_shots;
+use hibari_world::{ClipForm, Mix};
 use serde::{Deserialize, Serialize};
 
 use crate::error::PipelineError;
@@ -155,24 +156,27 @@ impl Request {
         Err(wrong("size", text(size), text(nearest), valid.join(", ")))
     }
 
-    /// The length in latent frames.
+    /// The length in latent frames; each shot that the prompt tells of may be as long as a window.
     fn n_latents(&self, spec: &ModelSpec) -> Result<usize, PipelineError> {
         let (first, step) = (spec.first_frames, spec.frames_per_latent);
+        let n_shots = if spec.is_grounded { count_shots(Mix::First, &self.prompt) } else { 1 };
+        let longest = spec.max_window * n_shots;
         // The latent frames whose number of frames is nearest; a NaN becomes one, and is refused below.
         let nearest = |frames: f64| {
             let later = ((frames - first as f64) / step as f64).round().max(0.0) as usize;
-            later.saturating_add(1).min(spec.max_window)
+            later.saturating_add(1).clamp(n_shots, longest)
         };
         if let Some(frames) = self.frames {
             let n_latents = nearest(frames as f64);
             if spec.frames(n_latents) == frames {
                 return Ok(n_latents);
             }
-            let longest = spec.frames(spec.max_window);
-            let valid = format!("{first} to {longest} frames in steps of {step}");
+            let ends = [n_shots, longest].map(|n_latents| spec.frames(n_latents));
+            let valid =
+                format!("{} to {} frames in steps of {step}{}", ends[0], ends[1], of(n_shots));
             return Err(wrong("frames", frames, spec.frames(n_latents), valid));
         }
-        let Some(seconds) = self.seconds else { return Ok(spec.usual_window) };
+        let Some(seconds) = self.seconds else { return Ok(spec.usual_window * n_shots) };
         let fps = f64::from(spec.fps);
         let n_latents = nearest(seconds * fps);
         // Where one frame stands alone, no length is round, and the nearest is meant.
@@ -185,9 +189,10 @@ impl Request {
             let text = format!("{seconds:.2}");
             text.trim_end_matches('0').trim_end_matches('.').to_owned()
         };
-        let ends = [1, spec.max_window].map(|n_latents| text(length(n_latents)));
+        let ends = [n_shots, longest].map(|n_latents| text(length(n_latents)));
         let steps = text(step as f64 / fps);
-        let valid = format!("{} to {} seconds in steps of {steps}", ends[0], ends[1]);
+        let valid =
+            format!("{} to {} seconds in steps of {steps}{}", ends[0], ends[1], of(n_shots));
         Err(wrong("seconds", seconds, text(length(n_latents)), valid))
     }
 
@@ -235,6 +240,11 @@ impl Request {
         };
         Ok(Guidance { weight, low, from, to })
     }
+}
+
+/// Whose length that is, if it is of several shots.
+fn of(n_shots: usize) -> String {
+    if n_shots > 1 { format!(" for {n_shots} shots") } else { String::new() }
 }
 
 fn guidance(setting: &'static str, weight: f64) -> Result<f64, PipelineError> {
@@ -322,6 +332,26 @@ mod tests {
             let plan = Request { seconds: Some(seconds), ..request() }.plan(&spec()).unwrap();
             assert_eq!(plan.window.times.len(), n_latents, "{seconds} s");
         }
+    }
+
+    #[test]
+    fn each_shot_may_be_as_long_as_a_window() {
+        let prompt = "Shot 1: a dog runs in a park. Shot 2: it sits. Shot 3: it is night.";
+        let stories = Request { prompt: prompt.into(), ..request() };
+        let n_latents = |seconds| {
+            let plan = Request { seconds, ..stories.clone() }.plan(&spec())?;
+            Ok::<_, PipelineError>(plan.window.times.len())
+        };
+        assert_eq!(n_latents(None).unwrap(), 36);
+        assert_eq!(n_latents(Some(4.0)).unwrap(), 12);
+        assert_eq!(n_latents(Some(1.0)).unwrap(), 3);
+        for (seconds, nearest) in [(0.33, "`1`"), (20.0, "`12`")] {
+            let error = n_latents(Some(seconds)).unwrap_err();
+            assert!(error.hint().contains(nearest.trim_matches('`')), "{}", error.hint());
+            assert!(error.hint().contains("for 3 shots"), "{}", error.hint());
+        }
+        let reads_itself = ModelSpec { is_grounded: false, ..open_spec() };
+        assert_eq!(stories.plan(&reads_itself).unwrap().window.times.len(), 21);
     }
 
     #[test]

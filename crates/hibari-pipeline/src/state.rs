@@ -14,7 +14,7 @@ use hibari_weights::{Dtype, StoredTensor, WeightIndex, WeightsError, write_safet
 use serde::{Deserialize, Serialize};
 
 use crate::error::PipelineError;
-use crate::families::Generator;
+use crate::families::{Generator, ShotText};
 use crate::memory::Gauge;
 use crate::picture::Begun;
 use crate::request::Request;
@@ -56,8 +56,8 @@ pub struct State {
 #[serde(deny_unknown_fields)]
 pub(crate) struct Job {
     pub(crate) request: Request,
-    /// The text that the model sees.
-    pub(crate) caption: String,
+    /// The texts that the model sees.
+    pub(crate) shots: Vec<ShotText>,
     pub(crate) model_sha256: String,
     /// Steps done.
     pub(crate) done: usize,
@@ -76,10 +76,11 @@ impl State {
 
     /// What the video is made from.
     pub(crate) fn made(&self) -> Made {
-        let Job { request, caption, model_sha256, .. } = &self.job;
+        let Job { request, shots, model_sha256, .. } = &self.job;
+        let texts: Vec<&str> = shots.iter().map(|shot| shot.text.as_str()).collect();
         Made {
             prompt: request.prompt.clone(),
-            caption: caption.clone(),
+            caption: texts.join(" "),
             seed: request.seed,
             model_sha256: model_sha256.clone(),
         }
@@ -227,7 +228,8 @@ mod tests {
             guidance: Some(1.0 / 3.0),
             ..Request::default()
         };
-        let job = Job { request, caption: "A dog.".into(), model_sha256: "ab".into(), done: 3 };
+        let shots = vec![ShotText { latents: 3, text: "A dog.".into() }];
+        let job = Job { request, shots, model_sha256: "ab".into(), done: 3 };
         let position = Position {
             latent: Latent { video: video(0.1) },
             done: 3,

@@ -71,7 +71,8 @@ impl Generator for Flat {
         progress: &mut dyn FnMut(Step<'_>) -> ControlFlow<()>,
     ) -> Result<Latent, PipelineError> {
         let Told::Text { positive, negative } = told else { panic!("{told:?}") };
-        assert!(positive.joined().contains("dog") && negative.joined().is_empty());
+        assert!(positive[0].text.contains("dog") && negative.joined().is_empty());
+        assert_eq!((positive.len(), positive[0].latents), (1, 2));
         assert_eq!(guidance.weight, 2.0);
         assert_eq!((plan.n_frames(), plan.at(0)[0], plan.at(plan.n_steps())[0]), (2, 1.0, 0.0));
         assert_eq!((window.size, window.times.as_slice()), ((32, 64), &[0.0, 1.0][..]));
