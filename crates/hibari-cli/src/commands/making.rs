@@ -50,9 +50,9 @@ struct Report<'a> {
     gif: Option<&'a PathBuf>,
     prompt: &'a str,
     caption: &'a str,
-    unknown_words: &'a [String],
-    guessed_words: &'a [hibari_world::grounding::Guess],
-    impossible: &'a [String],
+    unknown_words: Vec<&'a String>,
+    guessed_words: Vec<&'a hibari_world::grounding::Guess>,
+    impossible: Vec<&'a String>,
     seed: u64,
     width: usize,
     height: usize,
@@ -105,14 +105,14 @@ impl Making<'_> {
         let every = Duration::from_secs(outputs.checkpoint_secs);
         let memory = Gauge::new(|| machine::memory_bytes().map(|(_total, available)| available));
         let means = Means { paths: aside.paths.clone(), every, memory };
-        let mut watch = Watch { output, grounding: None, kept: None, bar: None };
+        let mut watch = Watch { output, story: Vec::new(), kept: None, bar: None };
         let mut pixels = Pixels::default();
         let raw = outputs.save_frames.is_some().then_some(&mut pixels);
         let made = work(model, &means, raw, &mut |progress: Progress<'_>| {
             watch.tell(progress);
             cancel::flow()
         });
-        let (kept, grounding) = (watch.kept.take(), watch.grounding.take().unwrap_or_default());
+        let (kept, story) = (watch.kept.take(), std::mem::take(&mut watch.story));
         drop(watch);
         let write = Instant::now();
         let clip = made.map_err(Failure::from).and_then(|clip| {
@@ -140,7 +140,7 @@ impl Making<'_> {
             let StageSecs { understand, denoise, decode } = clip.secs;
             let write = write.elapsed().as_secs_f64();
             let seconds = Seconds { load, understand, denoise, decode, write, total };
-            output.json(&report(&targets, &clip, &grounding, model, seconds))?;
+            output.json(&report(&targets, &clip, &story, model, seconds))?;
         }
         Ok(())
     }
@@ -181,7 +181,7 @@ fn wrote(targets: &Targets, clip: &Clip, secs: f64) -> String {
 fn report<'a>(
     targets: &'a Targets,
     clip: &'a Clip,
-    grounding: &'a Grounding,
+    story: &'a [Grounding],
     model: &dyn Generator,
     seconds: Seconds,
 ) -> Report<'a> {
@@ -191,9 +191,9 @@ fn report<'a>(
         gif: targets.gif.as_ref(),
         prompt: &clip.made.prompt,
         caption: &clip.made.caption,
-        unknown_words: &grounding.unknown,
-        guessed_words: &grounding.guessed,
-        impossible: &grounding.impossible,
+        unknown_words: each(story, |shot| &shot.unknown),
+        guessed_words: each(story, |shot| &shot.guessed),
+        impossible: each(story, |shot| &shot.impossible),
         seed: clip.made.seed,
         width: clip.frames[0].width,
         height: clip.frames[0].height,
@@ -209,8 +209,8 @@ fn report<'a>(
 /// Shows how far the work is.
 struct Watch {
     output: Output,
-    /// What was understood.
-    grounding: Option<Grounding>,
+    /// What was understood of each shot.
+    story: Vec<Grounding>,
     /// Where the state is.
     kept: Option<PathBuf>,
     bar: Option<(&'static str, Bar)>,
@@ -221,7 +221,7 @@ impl Watch {
         match progress {
             Progress::Understood(understood) => {
                 self.output.note(&understood_text(understood));
-                self.grounding = Some(understood.grounding.clone());
+                self.story = understood.story.shots.clone();
             }
             Progress::Planned { memory, flop } => self.output.note(&planned_text(memory, flop)),
             Progress::Denoised { done, of } => self.show("denoising", done, of),
@@ -264,22 +264,50 @@ fn planned_text(memory: &MemoryPlan, flop: u64) -> String {
 
 /// The prompt as it was understood, and what was not.
 fn understood_text(understood: &Understood) -> String {
-    let Understood { grounding, caption, .. } = understood;
-    let mut lines = vec![format!("understood: {caption}")];
-    if grounding.is_empty() {
-        lines.push(
+    let Understood { story, shots, .. } = understood;
+    let mut lines = Vec::new();
+    for (idx, shot) in shots.iter().enumerate() {
+        let of = match shots.len() {
+            1 => String::new(),
+            n => format!(" (shot {} of {n})", idx + 1),
+        };
+        lines.push(format!("understood{of}: {}", shot.text));
+    }
+    lines.extend(notes(&story.shots));
+    lines.join("\n")
+}
+
+/// What was not understood, or cannot be shown.
+pub(crate) fn notes(shots: &[Grounding]) -> Vec<String> {
+    let mut notes = Vec::new();
+    if shots.iter().all(Grounding::is_empty) {
+        notes.push(
             "note: nothing in the prompt is known to the world, so all of it was drawn by the seed"
                 .into(),
         );
     }
-    if !grounding.unknown.is_empty() {
-        lines.push(format!("note: not known to the world: `{}`", grounding.unknown.join("`, `")));
+    let unknown: Vec<&str> =
+        each(shots, |shot| &shot.unknown).into_iter().map(String::as_str).collect();
+    if !unknown.is_empty() {
+        notes.push(format!("note: not known to the world: `{}`", unknown.join("`, `")));
     }
-    for guess in &grounding.guessed {
-        lines.push(format!("note: took `{}` for `{}`", guess.word, guess.name));
+    for guess in each(shots, |shot| &shot.guessed) {
+        notes.push(format!("note: took `{}` for `{}`", guess.word, guess.name));
     }
-    lines.extend(grounding.impossible.iter().map(|sentence| format!("note: {sentence}")));
-    lines.join("\n")
+    let impossible = each(shots, |shot| &shot.impossible).into_iter();
+    notes.extend(impossible.map(|sentence| format!("note: {sentence}")));
+    notes
+}
+
+/// What is said of the shots, each once.
+fn each<T: PartialEq>(story: &[Grounding], of: fn(&Grounding) -> &Vec<T>) -> Vec<&T> {
+    let mut all = Vec::new();
+    for said in story.iter().flat_map(of) {
+        if !all.contains(&said) {
+            all.push(said);
+        }
+    }
+    all
 }
 
 /// Files that a state may be kept in: removed when dropped, unless one of them is kept.

@@ -9,6 +9,7 @@ use clap::{Subcommand, ValueEnum};
 use hibari_media::{FrameRate, Mp4Options, Provenance, contact_sheet, encode_mp4, save_still};
 use hibari_world::clip::ClipRenderer;
 use hibari_world::export::{ExportOptions, export_set};
+use hibari_world::grounding::ground_story;
 use hibari_world::vocabulary::{
     Action, Angle, Bottom, CameraMove, Colour, Crowd, Expression, Facing, Footwear, Framing,
     Ground, Hair, Item, Light, Material, Place, Relation, Size, Subject, Term, Top, Weather,
@@ -16,6 +17,7 @@ use hibari_world::vocabulary::{
 use hibari_world::{ClipForm, Detail, Mix, Script, Split};
 use serde::Serialize;
 
+use super::making::notes;
 use crate::failure::Failure;
 use crate::output::Output;
 use crate::{machine, targets};
@@ -27,6 +29,7 @@ Examples:
   hibari world vocabulary                             the words that a prompt can count on
   hibari world sample --n 24 --sheet world.png        24 training scenes with their short captions
   hibari world render --seed 7 --out scene.mp4        one training video
+  hibari world render --prompt \"a cat chases a ball on a beach. Then it sits in the snow.\" --out cat.mp4
   hibari world sample --mix whole --sheet all.png     scenes of everything that the world can draw
   hibari world export --n 100 --out clips             a data set: videos, captions and facts in tar files
   hibari world bench                                  how fast one core draws training videos")]
@@ -60,14 +63,17 @@ enum Verb {
     },
     /// Render one video of the world
     Render {
-        /// A script; --seed draws one instead
+        /// A script; --prompt or --seed draws one instead
         #[arg(
             value_name = "SCRIPT.json",
-            required_unless_present = "seed",
-            conflicts_with = "seed"
+            required_unless_present_any = ["seed", "prompt"],
+            conflicts_with_all = ["seed", "prompt"]
         )]
         script: Option<PathBuf>,
-        /// Seed of the script to draw
+        /// Words to draw, of all of the world; "Shot 2:", "then" and the like begin another shot of four seconds
+        #[arg(long, value_name = "TEXT", conflicts_with = "mix")]
+        prompt: Option<String>,
+        /// Seed of the script to draw, or of what the words leave open
         #[arg(long, value_name = "N")]
         seed: Option<u64>,
         /// How much of the world a drawn script may use; a script of yours may use all of it
@@ -181,11 +187,13 @@ pub(crate) fn run(args: &Args, output: Output) -> Result<(), Failure> {
             let draw = |seed| Script::sample_from((*mix).into(), seed, (*split).into(), FORM);
             sample(*n, sheet, *seed, &draw, output)
         }
-        Verb::Render { script, seed, mix, out, json, force } => {
+        Verb::Render { script, prompt, seed, mix, out, json, force } => {
             targets::check(out, &["mp4"], *force)?;
-            let script = match script {
-                Some(path) => read(path)?,
-                None => Script::sample_from((*mix).into(), seed.unwrap_or(0), Split::Train, FORM),
+            let seed = seed.unwrap_or(0);
+            let script = match (script, prompt) {
+                (Some(path), _) => read(path)?,
+                (None, Some(prompt)) => told(prompt, seed, output),
+                (None, None) => Script::sample_from((*mix).into(), seed, Split::Train, FORM),
             };
             render(&script, out, output)?;
             if *json { output.data(&script.to_json()) } else { Ok(()) }
@@ -239,6 +247,14 @@ fn read(path: &Path) -> Result<Script, Failure> {
         )
     })?;
     Ok(Script::from_json(&text)?)
+}
+
+/// The script of a prompt, after telling what of it the world does not know.
+fn told(prompt: &str, seed: u64, output: Output) -> Script {
+    let story = ground_story(Mix::Whole, prompt, &mut |_| None);
+    notes(&story.shots).iter().for_each(|note| output.note(note));
+    let n_shots = u32::try_from(story.shots.len()).expect("at most 4");
+    story.realise(seed, ClipForm { frames: FORM.frames * n_shots, ..FORM })
 }
 
 fn render(script: &Script, path: &Path, output: Output) -> Result<(), Failure> {
