@@ -10,6 +10,7 @@
 //! only if it is inlined, so all that draws is `#[inline(always)]`; no operation is fused, so the bits stay the same.
 
 mod finish;
+mod ground;
 pub mod mesh;
 mod over;
 mod raster;
@@ -19,7 +20,7 @@ mod shade;
 mod tests;
 mod truth;
 
-use glam::{Affine3A, Mat3A, Vec2, Vec3A, Vec4};
+use glam::{Affine3A, Mat3A, Vec2, Vec3, Vec3A, Vec4};
 use hibari_media::Frame;
 
 use self::finish::{Bloom, Tone};
@@ -27,7 +28,9 @@ pub use self::mesh::Mesh;
 use self::mesh::normal_matrix;
 use self::raster::{Camera, Corner, Lens, Target, stamp};
 pub use self::scene::{Disc, Instance, Lamp, Particles, Pattern, Scene, Sky, Surface, View};
-use self::shade::{Light, Paint, Point, noise, pattern, smooth};
+use self::shade::{
+    LANES, Lane, Lanes3, Light, Paints, Points, Spot, pattern, smooth, unit_or_zero,
+};
 pub use self::truth::FLOW_STEP;
 
 /// Draws scenes; keeps its buffers from frame to frame. One per thread.
@@ -54,6 +57,7 @@ pub struct Renderer {
     bloom: Bloom,
     entities: Vec<u8>,
     parts: Vec<Part>,
+    row: Row,
     /// Of one instance, as the camera sees them.
     points: Vec<Vec3A>,
     /// Of one instance, in the world.
@@ -128,6 +132,7 @@ impl Renderer {
             bloom: Bloom::default(),
             entities: Vec::new(),
             parts: Vec::new(),
+            row: Row::default(),
             points: Vec::new(),
             normals: Vec::new(),
         }
@@ -227,8 +232,12 @@ impl Renderer {
         let (points, normals) = (&self.points, &self.normals);
         for &[a, b, c] in &instance.mesh.triangles {
             let [b, c] = if upside_down { [c, b] } else { [b, c] };
-            let corners = [a, b, c].map(|i| i as usize);
-            let corners = corners.map(|i| Corner { point: points[i], normal: normals[i] });
+            let [a, b, c] = [a as usize, b as usize, c as usize];
+            let corners = [
+                Corner { point: points[a], normal: normals[a] },
+                Corner { point: points[b], normal: normals[b] },
+                Corner { point: points[c], normal: normals[c] },
+            ];
             target.draw(lens, index as u32, corners);
         }
     }
@@ -280,7 +289,7 @@ impl Renderer {
         let (width, height) = (shot.width.div_ceil(2), shot.height.div_ceil(2));
         let lens = shot.camera.lens(width, height);
         self.mirrored.clear(width, height);
-        let flip = Mat3A::from_diagonal(glam::Vec3::new(1.0, -1.0, 1.0));
+        let flip = Mat3A::from_diagonal(Vec3::new(1.0, -1.0, 1.0));
         for (i, instance) in shot.scene.instances.iter().enumerate() {
             let pose = Affine3A {
                 matrix3: flip * instance.pose.matrix3,
@@ -292,7 +301,8 @@ impl Renderer {
         }
         self.mirror.clear();
         self.mirror.resize(width * height, Vec3A::ZERO);
-        let flipped = Vec3A::new(1.0, -1.0, 1.0);
+        let flip = Vec3::new(1.0, -1.0, 1.0);
+        self.row.clear(0);
         for (i, pixel) in self.mirror.iter_mut().enumerate() {
             let (x, y) = ((i % width) as f32 + 0.5, (i / width) as f32 + 0.5);
             let ray = shot.camera.ray(&lens, x, y);
@@ -300,14 +310,18 @@ impl Renderer {
                 continue;
             }
             let nearest = self.mirrored.nearest[i];
-            *pixel = if nearest == 0 {
-                shot.light.sky((ray * flipped).normalize(), 0.5 * lens.focal).0
+            if nearest == 0 {
+                let ray = Vec3A::from(ray * flip);
+                *pixel = shot.light.sky(ray.normalize(), 0.5 * lens.focal).0;
             } else {
                 let triangle = &self.mirrored.triangles[nearest as usize - 1];
-                let at = triangle.at(x, y);
-                let view = Hit { ray: ray * flipped, eye: shot.camera.eye * flipped, at };
-                shot.instance(&self.parts, triangle.instance as usize, &view).0
-            };
+                let (at, instance) = (triangle.at(x, y), triangle.instance);
+                self.row.show(i, 1.0, Hit { x, y, at, instance });
+            }
+        }
+        shot.shade(&self.parts, &lens, flip, &mut self.row);
+        for layer in &self.row.layers {
+            self.mirror[layer.pixel as usize] = self.row.seen(*layer).0;
         }
         finish::blur_columns(&mut self.mirror, width, height);
     }
@@ -322,157 +336,174 @@ impl Renderer {
         self.entities.reserve(width * height);
         self.bloom.clear(width, height);
         for y in 0..height {
+            self.row.clear(width);
             for x in 0..width {
-                let first = 2 * y * 2 * width + 2 * x;
-                let at = [first, first + 1, first + 2 * width, first + 2 * width + 1];
-                let nearest = at.map(|i| self.samples.nearest[i]);
-                let seen = if nearest == [0; 4] {
-                    (self.behind(shot, x, y), 0)
-                } else {
-                    self.shade_pixel(shot, x, y, nearest)
-                };
-                let ((colour, bloom), entity) = seen;
-                self.linear.push(colour);
+                let entity = self.look(shot, x, y);
                 self.entities.push(entity);
+            }
+            shot.shade(&self.parts, &shot.lens, Vec3::ONE, &mut self.row);
+            self.draw_behind(shot, y);
+            let mut rest = self.row.layers.as_slice();
+            while let [layer, more @ ..] = rest {
+                let (colour, shines) = self.row.seen(*layer);
+                let (mut colour, mut bloom) = (colour * layer.share, shines * layer.share);
+                rest = more;
+                while let [same, more @ ..] = rest
+                    && same.pixel == layer.pixel
+                {
+                    let (part, shines) = self.row.seen(*same);
+                    colour += part * same.share;
+                    bloom += shines * same.share;
+                    rest = more;
+                }
+                self.linear.push(colour);
                 if bloom > 0.0 {
-                    self.bloom.add(x, y, colour * bloom);
+                    self.bloom.add(layer.pixel as usize, y, colour * bloom);
                 }
             }
         }
     }
 
-    /// The colour of a pixel that shows at least one instance, how much of it blooms, and whose it is.
+    /// Notes what a pixel shows: its layers, and what of them is to be shaded. Whose most of it is.
     #[inline(always)]
-    fn shade_pixel(
-        &self,
-        shot: &Shot<'_>,
-        x: usize,
-        y: usize,
-        nearest: [u32; 4],
-    ) -> ((Vec3A, f32), u8) {
-        let (left, top) = (x as f32, y as f32);
-        let ray = shot.camera.ray(&shot.lens, left + 0.5, top + 0.5);
-        if nearest == [nearest[0]; 4] {
-            let triangle = &self.samples.triangles[nearest[0] as usize - 1];
-            let hit = Hit {
-                ray,
-                eye: shot.camera.eye,
-                at: triangle.at(2.0 * left + 1.0, 2.0 * top + 1.0),
-            };
-            let index = triangle.instance as usize;
-            return (shot.instance(&self.parts, index, &hit), shot.scene.instances[index].entity);
+    fn look(&mut self, shot: &Shot<'_>, x: usize, y: usize) -> u8 {
+        let first = 4 * y * shot.width + 2 * x;
+        let (upper, lower) = (
+            &self.samples.nearest[first..first + 2],
+            &self.samples.nearest[first + 2 * shot.width..][..2],
+        );
+        let nearest = [upper[0], upper[1], lower[0], lower[1]];
+        if are_all(0, nearest) {
+            self.row.show_behind(x, 1.0);
+            return 0;
         }
-        let instance_of = |id: u32| match id {
-            0 => usize::MAX,
-            id => self.samples.triangles[id as usize - 1].instance as usize,
+        let triangles = &self.samples.triangles;
+        let (left, top) = (x as f32, y as f32);
+        let hit = |at, instance| Hit { x: left + 0.5, y: top + 0.5, at, instance };
+        let whose_entity = |instance: u32| shot.scene.instances[instance as usize].entity;
+        if are_all(nearest[0], nearest) {
+            let triangle = &triangles[nearest[0] as usize - 1];
+            let at = triangle.at(2.0 * left + 1.0, 2.0 * top + 1.0);
+            self.row.show(x, 1.0, hit(at, triangle.instance));
+            return whose_entity(triangle.instance);
+        }
+        let mut whose = [BEHIND; 4];
+        for (whose, &id) in whose.iter_mut().zip(&nearest) {
+            if id > 0 {
+                *whose = triangles[id as usize - 1].instance;
+            }
+        }
+        // The triangle counts in samples, two to a pixel.
+        let at = |i: usize| {
+            let (right, down) = ((i % 2) as f32, (i / 2) as f32);
+            let triangle = &triangles[nearest[i] as usize - 1];
+            triangle.at(2.0 * left + right + 0.5, 2.0 * top + down + 0.5)
         };
-        let whose = nearest.map(instance_of);
-        let (mut colour, mut bloom, mut best, mut entity) = (Vec3A::ZERO, 0.0, 0, 0);
+        if are_all(whose[0], whose) {
+            self.row.show(x, 1.0, hit((at(0) + at(1) + at(2) + at(3)) / 4.0, whose[0]));
+            return whose_entity(whose[0]);
+        }
+        let (mut best, mut entity) = (0, 0);
         for first in 0..4 {
-            if whose[..first].contains(&whose[first]) {
+            let instance = whose[first];
+            if whose[..first].contains(&instance) {
                 continue;
             }
-            let (mut n, mut sum) = (0, Vec4::ZERO);
-            for i in (first..4).filter(|&i| whose[i] == whose[first]) {
-                n += 1;
-                if nearest[i] != 0 {
-                    let triangle = &self.samples.triangles[nearest[i] as usize - 1];
-                    let (right, down) = ((i % 2) as f32, (i / 2) as f32);
-                    // The triangle counts in samples, two to a pixel.
-                    sum += triangle.at(2.0 * left + right + 0.5, 2.0 * top + down + 0.5);
-                }
-            }
+            let samples = (first..4).filter(|&i| whose[i] == instance);
+            let n = samples.clone().count();
             let share = n as f32 * 0.25;
-            let (part, shines) = if nearest[first] == 0 {
-                self.behind(shot, x, y)
+            if instance == BEHIND {
+                self.row.show_behind(x, share);
             } else {
-                let hit = Hit { ray, eye: shot.camera.eye, at: sum / n as f32 };
-                shot.instance(&self.parts, whose[first], &hit)
-            };
-            colour += part * share;
-            bloom += shines * share;
+                let sum = samples.fold(Vec4::ZERO, |sum, i| sum + at(i));
+                self.row.show(x, share, hit(sum / n as f32, instance));
+            }
             if n > best {
                 best = n;
-                entity =
-                    shot.scene.instances.get(whose[first]).map_or(0, |instance| instance.entity);
+                entity = if instance == BEHIND { 0 } else { whose_entity(instance) };
             }
         }
-        ((colour, bloom), entity)
-    }
-
-    /// The ground or the sky at a pixel, and how much of it blooms.
-    #[inline(always)]
-    fn behind(&self, shot: &Shot<'_>, x: usize, y: usize) -> (Vec3A, f32) {
-        let ray = shot.camera.ray(&shot.lens, x as f32 + 0.5, y as f32 + 0.5);
-        let below = (0.5 - ray.y * shot.lens.focal).clamp(0.0, 1.0);
-        if below == 0.0 {
-            return shot.light.sky(ray * (1.0 / ray.length()), shot.lens.focal);
-        }
-        let (sky, bloom) = if below < 1.0 {
-            shot.light.sky(ray.normalize(), shot.lens.focal)
-        } else {
-            (Vec3A::ZERO, 0.0)
-        };
-        let down = (-ray.y).max(0.25 * shot.lens.pixel);
-        (
-            sky + (self.ground(shot, x, y, ray, shot.camera.eye.y / down) - sky) * below,
-            bloom * (1.0 - below),
-        )
-    }
-
-    /// The ground at a pixel, `depth` metres along `ray`.
-    #[inline(always)]
-    fn ground(&self, shot: &Shot<'_>, x: usize, y: usize, ray: Vec3A, depth: f32) -> Vec3A {
-        let Shot { scene, lens, width, .. } = *shot;
-        let stretch = ray.length();
-        let distance = depth * stretch;
-        let to_eye = ray * (-1.0 / stretch);
-        let mut position = shot.camera.eye + ray * depth;
-        position.y = 0.0;
-        // A pixel is longer on the ground the flatter it is seen.
-        let detail = depth * lens.pixel / to_eye.y.max(0.02).sqrt();
-        let shadow: u8 = [0, 1, 2 * width, 2 * width + 1]
-            .iter()
-            .map(|step| self.shadow[4 * y * width + 2 * x + step])
-            .sum();
-        let colour = pattern(&scene.ground.pattern, scene.ground.colour.into(), position, detail);
-        let paint = Paint { colour, gloss: scene.ground.gloss, glow: scene.ground.glow };
-        let open = self.open[y * width + x];
-        let sunlit = (1.0 - 0.25 * f32::from(shadow)) * (0.5 + 0.5 * open);
-        let point = Point { position, normal: Vec3A::Y, to_eye, distance, sunlit, open };
-        let mut colour = shot.light.surface(&paint, &point, shot.light.all_lamps());
-        if scene.mirror > 0.0 {
-            let grazing = 1.0 - to_eye.y;
-            let share = scene.mirror * (0.35 + 0.6 * grazing * grazing * grazing);
-            let ripple = 2.0 * noise(Vec2::new(position.x * 2.0, position.z * 5.0)) - 1.0;
-            let mirrored = self.mirror_at(shot, x as f32 + ripple, y as f32 + 2.0 * ripple);
-            colour = colour * (1.0 - 0.5 * share) + mirrored * share;
-        }
-        shot.light.fogged(colour, distance)
-    }
-
-    /// What the ground mirrors at a point of the frame, between its pixels.
-    #[inline(always)]
-    fn mirror_at(&self, shot: &Shot<'_>, x: f32, y: f32) -> Vec3A {
-        let (width, height) = (shot.width.div_ceil(2), shot.height.div_ceil(2));
-        let (x, y) = ((0.5 * x - 0.25).max(0.0), (0.5 * y - 0.25).max(0.0));
-        let (left, top) = ((x as usize).min(width - 1), (y as usize).min(height - 1));
-        let (right, bottom) = ((left + 1).min(width - 1), (top + 1).min(height - 1));
-        let (part_x, part_y) = ((x - left as f32).min(1.0), (y - top as f32).min(1.0));
-        let row = |row: usize| {
-            self.mirror[row * width + left].lerp(self.mirror[row * width + right], part_x)
-        };
-        row(top).lerp(row(bottom), part_y)
+        entity
     }
 }
 
+/// Whether four ids are this one. Compared as arrays, they would be written to memory and read back in pairs.
+#[inline(always)]
+const fn are_all(id: u32, [a, b, c, d]: [u32; 4]) -> bool {
+    (a == id) & (b == id) & (c == id) & (d == id)
+}
+
+/// What a row of pixels shows.
+#[derive(Default)]
+struct Row {
+    /// Where instances are to be shaded.
+    hits: Vec<Hit>,
+    /// The colour of each hit, and how much of it blooms.
+    shaded: Vec<(Vec3A, f32)>,
+    /// What the pixels show, from left to right.
+    layers: Vec<Layer>,
+    /// Per pixel: whether ground or sky show.
+    wants_behind: Vec<bool>,
+    /// Per pixel: ground or sky where they show, and how much of it blooms.
+    behind: Vec<(Vec3A, f32)>,
+}
+
 /// Where a ray meets an instance.
+#[derive(Clone, Copy)]
 struct Hit {
-    /// Its part along the camera's axis is 1.
-    ray: Vec3A,
-    eye: Vec3A,
+    /// Where the ray goes through the picture.
+    x: f32,
+    y: f32,
     /// (normal / depth, 1 / depth).
     at: Vec4,
+    instance: u32,
+}
+
+/// A part of what a pixel shows.
+#[derive(Clone, Copy)]
+struct Layer {
+    pixel: u32,
+    /// Which of the hits, or [`BEHIND`].
+    hit: u32,
+    /// How much of the pixel.
+    share: f32,
+}
+
+/// A layer of ground or sky.
+const BEHIND: u32 = u32::MAX;
+
+impl Row {
+    #[inline(always)]
+    fn clear(&mut self, width: usize) {
+        self.hits.clear();
+        self.layers.clear();
+        self.wants_behind.clear();
+        self.wants_behind.resize(width, false);
+        self.behind.resize(width, (Vec3A::ZERO, 0.0));
+    }
+
+    /// Shows an instance in a share of a pixel.
+    #[inline(always)]
+    fn show(&mut self, pixel: usize, share: f32, hit: Hit) {
+        self.layers.push(Layer { pixel: pixel as u32, hit: self.hits.len() as u32, share });
+        self.hits.push(hit);
+    }
+
+    /// Shows ground or sky in a share of a pixel.
+    #[inline(always)]
+    fn show_behind(&mut self, pixel: usize, share: f32) {
+        self.layers.push(Layer { pixel: pixel as u32, hit: BEHIND, share });
+        self.wants_behind[pixel] = true;
+    }
+
+    /// Colour of a layer, and how much of it blooms.
+    #[inline(always)]
+    fn seen(&self, layer: Layer) -> (Vec3A, f32) {
+        match layer.hit {
+            BEHIND => self.behind[layer.pixel as usize],
+            hit => self.shaded[hit as usize],
+        }
+    }
 }
 
 impl Shot<'_> {
@@ -486,33 +517,83 @@ impl Shot<'_> {
         Vec4::new(-point.x - edge.x, point.x - edge.x, point.y - edge.y, -point.y - edge.y)
     }
 
-    /// The colour of an instance where a ray meets it, and how much of it blooms.
+    /// Shades the hits of a row, seen through `lens`; `flip` is what the mirror turns rays and the eye by.
     #[inline(always)]
-    fn instance(&self, parts: &[Part], index: usize, hit: &Hit) -> (Vec3A, f32) {
-        let (instance, part) = (&self.scene.instances[index], &parts[index]);
-        let depth = 1.0 / hit.at.w;
-        let stretch = hit.ray.length();
-        let distance = depth * stretch;
-        let position = hit.eye + hit.ray * depth;
-        let normal = Vec3A::from_vec4(hit.at).normalize_or_zero();
-        let to_eye = hit.ray * (-1.0 / stretch);
-        let surface = &instance.surface;
-        let mut colour = surface.colour.into();
-        if let Some(to_own) = &part.to_own {
-            colour = pattern(
-                &surface.pattern,
-                colour,
-                to_own.transform_point3a(position),
-                depth * self.lens.pixel,
-            );
+    fn shade(&self, parts: &[Part], lens: &Lens, flip: Vec3, row: &mut Row) {
+        row.shaded.clear();
+        for hits in row.hits.chunks(LANES) {
+            let last = hits[hits.len() - 1];
+            // Lanes without a hit repeat the last.
+            let all: [Hit; LANES] = std::array::from_fn(|i| hits.get(i).copied().unwrap_or(last));
+            let (colour, bloom) = self.instances(parts, lens, flip, &all);
+            let seen = (0..hits.len()).map(|i| (Vec3A::from(colour.at(i)), bloom[i]));
+            row.shaded.extend(seen);
         }
-        // What is close to the ground and looks down gets less light from the sky.
-        let open = 0.7 + 0.3 * smooth(position.y * 4.0 + 0.3 + normal.y);
-        let point = Point { position, normal, to_eye, distance, sunlit: 1.0, open };
-        let paint = Paint { colour, gloss: surface.gloss, glow: surface.glow };
-        let colour = self.light.surface(&paint, &point, part.lamps);
-        let bloom = surface.glow.min(1.0);
-        (self.light.fogged(colour, point.distance), bloom * bloom)
+    }
+
+    /// The colours of instances where rays meet them, and how much of each blooms.
+    #[inline(always)]
+    fn instances(
+        &self,
+        parts: &[Part],
+        lens: &Lens,
+        flip: Vec3,
+        hits: &[Hit; LANES],
+    ) -> (Lanes3, Lane) {
+        let eye = Vec3::from(self.camera.eye) * flip;
+        let mut normals = Lanes3::ZERO;
+        let (mut x, mut y): (Lane, Lane) = ([0.0; LANES], [0.0; LANES]);
+        let mut inverse: Lane = [0.0; LANES];
+        let mut paints = Paints { colour: Lanes3::ZERO, gloss: [0.0; LANES], glow: [0.0; LANES] };
+        let mut lamps = [0; LANES];
+        for (i, hit) in hits.iter().enumerate() {
+            (x[i], y[i]) = (hit.x, hit.y);
+            normals.set(i, hit.at.truncate());
+            inverse[i] = hit.at.w;
+            let surface = &self.scene.instances[hit.instance as usize].surface;
+            paints.colour.set(i, surface.colour);
+            (paints.gloss[i], paints.glow[i]) = (surface.gloss, surface.glow);
+            lamps[i] = parts[hit.instance as usize].lamps;
+        }
+        let (mut depth, mut distance): (Lane, Lane) = ([0.0; LANES], [0.0; LANES]);
+        let mut points = Points {
+            position: Lanes3::ZERO,
+            normal: Lanes3::ZERO,
+            to_eye: Lanes3::ZERO,
+            sunlit: [1.0; LANES],
+            open: [0.0; LANES],
+            lamps,
+        };
+        for i in 0..LANES {
+            let ray = self.camera.ray(lens, x[i], y[i]) * flip;
+            depth[i] = 1.0 / inverse[i];
+            let stretch = ray.length_squared().sqrt();
+            distance[i] = depth[i] * stretch;
+            let position = eye + ray * depth[i];
+            let normal = unit_or_zero(normals.at(i));
+            points.position.set(i, position);
+            points.normal.set(i, normal);
+            points.to_eye.set(i, ray * (-1.0 / stretch));
+            // What is close to the ground and looks down gets less light from the sky.
+            points.open[i] = 0.7 + 0.3 * smooth(position.y * 4.0 + 0.3 + normal.y);
+        }
+        for (i, hit) in hits.iter().enumerate() {
+            if let Some(to_own) = &parts[hit.instance as usize].to_own {
+                let surface = &self.scene.instances[hit.instance as usize].surface;
+                let at = to_own.transform_point3a(points.position.at(i).into());
+                let mut spot = Spot(at.into(), depth[i] * self.lens.pixel, Vec3::ZERO);
+                pattern(&surface.pattern, surface.colour, &mut spot);
+                paints.colour.set(i, spot.2);
+            }
+        }
+        let mut colour = self.light.surfaces(&paints, &points);
+        let mut bloom = paints.glow;
+        for i in 0..LANES {
+            colour.set(i, self.light.fogged(colour.at(i), distance[i]));
+            let glow = bloom[i].min(1.0);
+            bloom[i] = glow * glow;
+        }
+        (colour, bloom)
     }
 }
 
@@ -552,7 +633,7 @@ fn shade_contact(open: &mut [f32], shot: &Shot<'_>, low: Vec3A, high: Vec3A) {
     for y in rows {
         for x in columns.clone() {
             let ray = shot.camera.ray(&shot.lens, x as f32 + 0.5, y as f32 + 0.5);
-            let at = shot.camera.eye - ray * (shot.camera.eye.y / ray.y.min(-1e-4));
+            let at = Vec3::from(shot.camera.eye) - ray * (shot.camera.eye.y / ray.y.min(-1e-4));
             let off = Vec2::new((at.x - middle.x) / reach_x, (at.z - middle.z) / reach_z)
                 .length_squared();
             if off < 1.0 {

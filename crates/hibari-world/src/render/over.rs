@@ -1,10 +1,10 @@
 //! What lies over a shaded frame: glass, which shows what is behind it, and rain and snow.
 
-use glam::{Vec2, Vec3A, Vec4};
+use glam::{Vec2, Vec3, Vec3A, Vec4};
 
 use super::raster::Corner;
-use super::shade::{Paint, Point, smooth};
-use super::{Hit, Renderer, Shot};
+use super::shade::{LANES, Lanes3, Paints, Points, smooth, unit_or_zero};
+use super::{Renderer, Shot};
 
 /// Flakes or streaks in the air.
 const N_PARTICLES: u16 = 1_300;
@@ -69,21 +69,27 @@ impl Renderer {
         let instance = &shot.scene.instances[index];
         let ray = shot.camera.ray(&shot.lens, x as f32 + 0.5, y as f32 + 0.5);
         let at = sum / f32::from(n);
-        let hit = Hit { ray, eye: shot.camera.eye, at };
-        let stretch = ray.length();
+        let (stretch, depth) = (ray.length_squared().sqrt(), 1.0 / at.w);
         let distance = stretch / at.w;
-        let normal = Vec3A::from_vec4(at).normalize_or_zero();
-        let point = Point {
-            position: hit.eye + ray * (1.0 / at.w),
-            normal,
-            to_eye: ray * (-1.0 / stretch),
-            distance,
-            sunlit: 1.0,
-            open: 1.0,
-        };
+        let position = Vec3::from(shot.camera.eye) + ray * depth;
+        let (normal, to_eye) = (unit_or_zero(at.truncate()), ray * (-1.0 / stretch));
         let (colour, clear) = (Vec3A::from(instance.surface.colour), instance.surface.clear);
-        let paint = Paint { colour, gloss: instance.surface.gloss, glow: 0.0 };
-        let lit = shot.light.surface(&paint, &point, self.parts[index].lamps);
+        let lit = shot.light.surfaces(
+            &Paints {
+                colour: Lanes3::splat(instance.surface.colour),
+                gloss: [instance.surface.gloss; LANES],
+                glow: [0.0; LANES],
+            },
+            &Points {
+                position: Lanes3::splat(position),
+                normal: Lanes3::splat(normal),
+                to_eye: Lanes3::splat(to_eye),
+                sunlit: [1.0; LANES],
+                open: [1.0; LANES],
+                lamps: [self.parts[index].lamps; LANES],
+            },
+        );
+        let (normal, to_eye) = (Vec3A::from(normal), Vec3A::from(to_eye));
         // What is behind is seen where the shape bends the ray to.
         let bend = BEND * height as f32 / distance.max(1.0) * 4.0;
         let moved = |at: usize, by: f32, n: usize| {
@@ -92,8 +98,9 @@ impl Renderer {
         let from_x = moved(x, normal.dot(shot.camera.right) * bend, width);
         let from_y = moved(y, -normal.dot(shot.camera.up) * bend, height);
         let behind = self.backdrop[from_y * width + from_x];
-        let seen = shot.light.clear(colour, clear, &point, lit, behind);
-        let seen = shot.light.fogged(seen, distance);
+        let lit = lit.at(0).into();
+        let seen = shot.light.clear(colour, clear, [normal, to_eye], lit, behind);
+        let seen = Vec3A::from(shot.light.fogged(seen.into(), distance));
         let pixel = &mut self.linear[y * width + x];
         *pixel += (seen - *pixel) * (0.25 * f32::from(n));
         if n >= 2 {

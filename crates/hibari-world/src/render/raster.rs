@@ -3,7 +3,7 @@
 //! No colours here: a sample remembers its triangle, and a triangle remembers its instance and how its normal and
 //! inverse depth run across the picture.
 
-use glam::{Affine3A, Mat3A, Vec2, Vec3A, Vec4};
+use glam::{Affine3A, Mat3A, Vec2, Vec3, Vec3A, Vec4};
 
 use super::scene::View;
 
@@ -17,6 +17,8 @@ pub(crate) struct Camera {
     pub(crate) right: Vec3A,
     pub(crate) up: Vec3A,
     pub(crate) forward: Vec3A,
+    /// Forward, right and up again, as numbers side by side.
+    axes: [Vec3; 3],
     /// Tangent of half the vertical field of view.
     tangent: f32,
 }
@@ -27,7 +29,9 @@ impl Camera {
         let forward = (Vec3A::from(view.target) - eye).normalize();
         let right = forward.cross(Vec3A::from(view.up)).normalize();
         let half = Vec2::from_angle(0.5 * view.fov_y);
-        Self { eye, right, up: right.cross(forward), forward, tangent: half.y / half.x }
+        let up = right.cross(forward);
+        let axes = [forward, right, up].map(Vec3::from);
+        Self { eye, right, up, forward, axes, tangent: half.y / half.x }
     }
 
     /// From the world to (right, up, forward).
@@ -45,10 +49,11 @@ impl Camera {
 
     /// Direction through a point of the picture; its part along `forward` is 1.
     #[inline(always)]
-    pub(crate) fn ray(self, lens: &Lens, x: f32, y: f32) -> Vec3A {
+    pub(crate) fn ray(self, lens: &Lens, x: f32, y: f32) -> Vec3 {
         let across = (x - lens.centre.x) * lens.pixel;
         let down = (y - lens.centre.y) * lens.pixel;
-        self.forward + self.right * across - self.up * down
+        let [forward, right, up] = self.axes;
+        forward + right * across - up * down
     }
 }
 
@@ -97,6 +102,12 @@ impl Triangle {
     pub(crate) fn at(&self, x: f32, y: f32) -> Vec4 {
         self.value + self.dx * (x - self.origin.x) + self.dy * (y - self.origin.y)
     }
+
+    /// 1 / depth at a point of the picture.
+    #[inline(always)]
+    fn inverse_depth_at(&self, x: f32, y: f32) -> f32 {
+        self.value.w + self.dx.w * (x - self.origin.x) + self.dy.w * (y - self.origin.y)
+    }
 }
 
 /// A picture of triangles: which is nearest at each sample.
@@ -133,14 +144,21 @@ impl Target {
 
     #[inline(always)]
     fn draw_visible(&mut self, lens: &Lens, instance: u32, corners: [Corner; 3]) {
-        let [a, b, c] = corners.map(|corner| lens.project(corner.point));
+        let [a, b, c] = [
+            lens.project(corners[0].point),
+            lens.project(corners[1].point),
+            lens.project(corners[2].point),
+        ];
         let (ab, ac) = (b - a, c - a);
         let area = ab.x * ac.y - ac.x * ab.y;
         if !faces(area) {
             return;
         }
-        let [qa, qb, qc] = [(a, corners[0]), (b, corners[1]), (c, corners[2])]
-            .map(|(at, corner)| (corner.normal * at.z).extend(at.z));
+        let [qa, qb, qc] = [
+            (corners[0].normal * a.z).extend(a.z),
+            (corners[1].normal * b.z).extend(b.z),
+            (corners[2].normal * c.z).extend(c.z),
+        ];
         let inverse = 1.0 / area;
         let (q1, q2) = (qb - qa, qc - qa);
         let dx = (q1 * ac.y - q2 * ab.y) * inverse;
@@ -177,15 +195,17 @@ impl Span for Cover<'_> {
     #[inline(always)]
     fn cover(&mut self, y: usize, from: usize, to: usize) {
         self.is_seen = true;
-        let start = self.triangle.at(from as f32 + 0.5, y as f32 + 0.5).w;
+        let start = self.triangle.inverse_depth_at(from as f32 + 0.5, y as f32 + 0.5);
         let dx = self.triangle.dx.w;
         let range = y * self.width + from..y * self.width + to;
+        // A copy: a choice between places in memory would be gathered.
+        let id = self.id;
         let nearest = &mut self.nearest[range.clone()];
         for ((depth, nearest), step) in self.depths[range].iter_mut().zip(nearest).zip(0_i32..) {
             let here = start + dx * step as f32;
             let is_nearer = here > *depth;
             *depth = if is_nearer { here } else { *depth };
-            *nearest = if is_nearer { self.id } else { *nearest };
+            *nearest = if is_nearer { id } else { *nearest };
         }
     }
 }

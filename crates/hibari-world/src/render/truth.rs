@@ -70,7 +70,8 @@ impl Renderer {
                 let (x, y) = (column * FLOW_STEP + FLOW_STEP / 2, row * FLOW_STEP + FLOW_STEP / 2);
                 let at = Vec2::new(x as f32 + 0.5, y as f32 + 0.5);
                 let ray = camera.ray(&lens, at.x, at.y);
-                let (point, is_sky) = self.point_then(scene, next, &camera, ray, (x, y, width));
+                let (point, is_sky) =
+                    self.point_then(scene, next, &camera, ray.into(), (x, y, width));
                 let seen = if is_sky {
                     // The sky turns with the camera, and is not nearer when it moves.
                     to_view.transform_vector3a(point)
