@@ -195,6 +195,17 @@ impl Figure {
         }
     }
 
+    /// Where wheels or a bow throw up what they move through, in its own frame, and which share of its speed that keeps;
+    /// nothing for those on feet, in the air or at rest.
+    pub(crate) fn churns(&self) -> Option<([Vec3; 2], f32)> {
+        let pair = |x: f32, y: f32, z: f32| [Vec3::new(x, y, z), Vec3::new(-x, y, z)];
+        match self {
+            Self::Car(_) => Some((pair(0.5, 0.05, -0.85), 0.25)),
+            Self::Boat(_) => Some((pair(0.16, 0.08, 0.44 * boat::LENGTH), 0.9)),
+            _ => None,
+        }
+    }
+
     /// The feet at an instant: each with its place on or above the ground, units; none without legs.
     pub(crate) fn feet(&self, moment: &Moment) -> Vec<(Step, Vec3)> {
         let root = model::turned(0.0, moment.yaw, 0.0, moment.position);

@@ -76,7 +76,7 @@ impl Look {
     }
 
     /// How bright things without a lamp are, relative to the day.
-    fn dim(&self) -> f32 {
+    pub(crate) fn dim(&self) -> f32 {
         match self.light {
             Light::Day | Light::Overcast => 1.0,
             Light::Sunset => 0.95,

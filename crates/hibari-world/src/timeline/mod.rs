@@ -4,12 +4,14 @@
 
 pub(crate) mod motion;
 pub(crate) mod physics;
+mod spray;
 mod staging;
 
 use glam::Vec3;
 use serde::Serialize;
 
 use self::motion::{Moment, fract};
+use self::spray::Spray;
 use self::staging::Staging;
 use crate::figures::Figure;
 use crate::figures::pedestrian::Pedestrian;
@@ -84,6 +86,7 @@ struct Take {
     members: Vec<usize>,
     figures: Vec<Figure>,
     extras: Vec<Extra>,
+    spray: Option<Spray>,
 }
 
 /// A background pedestrian on its way.
@@ -137,6 +140,9 @@ impl Timeline {
         for (idx, (figure, motion)) in shot.figures.iter().zip(&shot.staging.motions).enumerate() {
             let entity = u8::try_from(idx + 1).expect("a cast has at most 6 members");
             figure.instances(&motion.at(secs), entity, &mut scene.instances);
+            if let Some(spray) = &shot.spray {
+                spray.instances(idx, figure, motion, secs, &mut scene.instances);
+            }
         }
         for extra in &shot.extras {
             let moment = extra.at(secs, around, shot.staging.way);
@@ -258,7 +264,8 @@ impl Take {
             })
             .collect();
         let members = shot.roles.iter().map(|role| role.member).collect();
-        Self { first, frames: shot.frames, setting, staging, members, figures, extras }
+        let spray = Spray::new(&look, script.seed.wrapping_add(idx as u64));
+        Self { first, frames: shot.frames, setting, staging, members, figures, extras, spray }
     }
 }
 

@@ -5,7 +5,7 @@ use glam::{Mat4, Vec3};
 use super::motion::{GRAVITY, RESTITUTION, bounce};
 use super::*;
 use crate::sample::{ClipForm, Split};
-use crate::vocabulary::{CameraMove, Kind, Mix};
+use crate::vocabulary::{CameraMove, Kind, Mix, Weather};
 
 fn sample(seed: u64, width: u32, height: u32) -> Script {
     Script::sample(seed, Split::Train, ClipForm { width, height, fps: 12, frames: 36 })
@@ -320,4 +320,67 @@ fn the_main_subject_of_the_whole_vocabulary_is_seen() {
         }
     }
     assert!(failures.is_empty(), "{} unseen:\n{}", failures.len(), failures.join("\n"));
+}
+
+/// Grains that member `idx` of the first shot has thrown up.
+fn grains(timeline: &Timeline, frame: u32, idx: usize) -> Vec<Vec3> {
+    let mut instances = Vec::new();
+    let (shot, secs) = timeline.shot_at(frame);
+    if let Some(spray) = &shot.spray {
+        let (figure, motion) = (&shot.figures[idx], &shot.staging.motions[idx]);
+        spray.instances(idx, figure, motion, secs, &mut instances);
+    }
+    instances.iter().map(|instance| instance.pose.translation.into()).collect()
+}
+
+#[test]
+fn spray_flies_where_feet_wheels_and_bows_meet_loose_ground() {
+    let form = ClipForm { width: 256, height: 144, fps: 12, frames: 24 };
+    let mut sprayed = std::collections::BTreeSet::new();
+    for seed in 0..600 {
+        let script = Script::sample_from(Mix::Whole, seed, Split::Train, form);
+        let shot = &script.shots[0];
+        let timeline = Timeline::new(&script);
+        let loose = match shot.place {
+            Place::Beach | Place::Snowfield | Place::Desert | Place::Moon => true,
+            Place::Tabletop => false,
+            _ => shot.weather == Weather::Rain,
+        };
+        assert!(loose || timeline.shots[0].spray.is_none(), "seed {seed}: {:?}", shot.place);
+        for frame in 0..timeline.n_frames() {
+            for (idx, state) in timeline.state(frame).iter().enumerate() {
+                let grains = grains(&timeline, frame, idx);
+                let stays = matches!(
+                    state.action,
+                    Action::Stand | Action::Wave | Action::Sit | Action::Turn | Action::Float
+                );
+                assert!(!stays || grains.is_empty(), "seed {seed}: {:?}", state.action);
+                for grain in &grains {
+                    let way = grain.distance(state.position);
+                    assert!(
+                        (0.0..1.2).contains(&grain.y) && way < 3.2,
+                        "seed {seed}: {grain}, {way}"
+                    );
+                }
+                if !grains.is_empty() {
+                    sprayed
+                        .insert((shot.place.name(), script.cast[shot.roles[idx].member].subject));
+                }
+            }
+        }
+    }
+    for cause in [
+        ("beach", Subject::Dog),
+        ("beach", Subject::Boat),
+        ("snowfield", Subject::Mammoth),
+        ("desert", Subject::Car),
+        ("moon", Subject::Astronaut),
+        ("neon street", Subject::Man),
+    ] {
+        assert!(sprayed.contains(&cause), "{cause:?} of {sprayed:?}");
+    }
+    for seed in 0..200 {
+        let timeline = Timeline::new(&sample(seed, 256, 144));
+        assert!(timeline.shots.iter().all(|shot| shot.spray.is_none()), "seed {seed}");
+    }
 }
