@@ -2,7 +2,8 @@
 
 Prints one JSON line, {"work", "seconds", "peak_mb"}: the median of RUNS runs after one that warms up, and the most memory
 that the process has held. Shapes are those of crates/hibari-cli/src/commands/work.rs, piece by piece. As is usual in
-PyTorch, weights and activations are bf16 (also beside hibari's 8-bit integers), and a training step runs under autocast with f32 parameters and AdamW.
+PyTorch, weights and activations are bf16 (also beside hibari's 8-bit integers), and a training step runs under autocast with
+f32 parameters, Muon and AdamW.
 """
 
 import json
@@ -157,7 +158,13 @@ class Dit(nn.Module):
 def step():
     windows, tokens, text = 8, 480, 96
     net = Dit()
-    optimiser = torch.optim.AdamW(net.parameters(), lr=1e-4, betas=(0.9, 0.95))
+    # The same as in hibari: Muon on the matrices of hidden layers, AdamW on all else.
+    hidden = [p for part in (net.blocks, net.refiner) for p in part.parameters() if p.ndim == 2]
+    others = [p for p in net.parameters() if all(p is not h for h in hidden)]
+    optimisers = (
+        torch.optim.Muon(hidden, lr=1e-4, weight_decay=0.01, adjust_lr_fn="match_rms_adamw"),
+        torch.optim.AdamW(others, lr=1e-4, betas=(0.9, 0.95)),
+    )
     average = [p.detach().clone() for p in net.parameters()]
     table = lambda n: tuple(torch.randn(n, 32) for _ in range(2))
     tables = table(tokens), table(tokens // 12), table(text), table(text)
@@ -169,8 +176,9 @@ def step():
             loss = F.mse_loss(net(noisy, sigma, states, words, tables).float(), noisy)
         loss.backward()
         torch.nn.utils.clip_grad_norm_(net.parameters(), 1.0)
-        optimiser.step()
-        optimiser.zero_grad()
+        for optimiser in optimisers:
+            optimiser.step()
+            optimiser.zero_grad()
         torch._foreach_lerp_(average, [p.detach() for p in net.parameters()], 0.01)
 
     return run
