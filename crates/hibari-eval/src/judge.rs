@@ -87,6 +87,11 @@ impl Judge {
         store(&collect(self), storage)
     }
 
+    /// The mix whose classes it tells apart.
+    pub fn mix(&self) -> Mix {
+        if self.classes() == Attributes::classes(Mix::Whole) { Mix::Whole } else { Mix::First }
+    }
+
     /// Number of classes of each label.
     pub fn classes(&self) -> [usize; LABELS] {
         std::array::from_fn(|label| self.heads[label].bias.lazy_shape()[0])

@@ -61,8 +61,9 @@ pub struct ModelSpec {
     pub method: Method,
     /// How it is given the picture that a video begins with.
     pub first_picture: FirstPicture,
-    /// Whether it wants prompts in the words of the simulated world.
-    pub is_grounded: bool,
+    /// Caption words that it knows, for a model that wants prompts in the words of the simulated world; empty for one that
+    /// reads them as they are.
+    pub words: Vec<String>,
 }
 
 /// The part of denoising that an expert of its own does.

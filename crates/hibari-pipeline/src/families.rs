@@ -14,11 +14,12 @@ use hibari_models::wan;
 use hibari_models::{Estimate, ModelError, ModelSpec, Picture, TimedText, VideoModel, Window};
 use hibari_weights::{Checkpoint, WeightIndex, WeightsError};
 use hibari_world::NearestWord;
-use hibari_world::grounding::known_names;
+use hibari_world::grounding::known_names_of;
 use serde::{Deserialize, Serialize};
 
 use crate::error::PipelineError;
 use crate::pixels::{frame_from_pixels, pixels_from_frames};
+use crate::prompt;
 
 /// Where a model is.
 #[derive(Debug)]
@@ -298,8 +299,10 @@ impl<M: VideoModel> Generator for Loaded<M> {
 
     fn nearest(&mut self, word: &str) -> Option<NearestWord> {
         let encoder = self.encoder?(&self.model);
+        let mix = prompt::mix_of(self.model.spec())?;
         let names = self.names.get_or_insert_with(|| {
-            let names: Vec<&str> = known_names().into_iter().map(|(name, _slot)| name).collect();
+            let names: Vec<&str> =
+                known_names_of(mix).into_iter().map(|(name, _slot)| name).collect();
             Names::new(encoder, &names)
         });
         let (name, similarity) = names.nearest(encoder, word)?;

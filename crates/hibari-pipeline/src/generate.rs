@@ -110,9 +110,10 @@ pub fn generate(
 ) -> Result<Clip, PipelineError> {
     let plan = request.plan(model.spec())?;
     let start = Instant::now();
-    let shots = if model.spec().is_grounded {
+    let shots = if let Some(mix) = prompt::mix_of(model.spec()) {
         let mut nearest = |word: &str| model.nearest(word);
-        let understood = prompt::understand(&request.prompt, request.seed, plan.form, &mut nearest);
+        let (text, seed) = (&request.prompt, request.seed);
+        let understood = prompt::understand(mix, text, seed, plan.form, &mut nearest);
         tell(progress, Progress::Understood(&understood))?;
         understood.shots
     } else {

@@ -20,6 +20,6 @@ pub use families::{
 };
 pub use generate::{Clip, Pixels, Progress, StageSecs, generate, resume};
 pub use memory::{Gauge, MemoryPlan};
-pub use prompt::Understood;
+pub use prompt::{Understood, mix_of};
 pub use request::{ModelFiles, Request};
 pub use state::{Made, Means, State};

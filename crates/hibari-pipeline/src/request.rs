@@ -5,11 +5,12 @@ use std::path::PathBuf;
 use hibari_diffusion::Guidance;
 use hibari_models::source::Settings;
 use hibari_models::{FirstPicture, ModelSpec, Window};
+use hibari_world::ClipForm;
 use hibari_world::grounding::count_shots;
-use hibari_world::{ClipForm, Mix};
 use serde::{Deserialize, Serialize};
 
 use crate::error::PipelineError;
+use crate::prompt;
 
 /// Longest prompt, in characters.
 pub const MAX_PROMPT_CHARS: usize = 32_000;
@@ -159,7 +160,7 @@ impl Request {
     /// The length in latent frames; each shot that the prompt tells of may be as long as a window.
     fn n_latents(&self, spec: &ModelSpec) -> Result<usize, PipelineError> {
         let (first, step) = (spec.first_frames, spec.frames_per_latent);
-        let n_shots = if spec.is_grounded { count_shots(Mix::First, &self.prompt) } else { 1 };
+        let n_shots = prompt::mix_of(spec).map_or(1, |mix| count_shots(mix, &self.prompt));
         let longest = spec.max_window * n_shots;
         // The latent frames whose number of frames is nearest; a NaN becomes one, and is refused below.
         let nearest = |frames: f64| {
@@ -298,7 +299,7 @@ mod tests {
             shift: 1.0,
             method: Method::DpmPp2M,
             first_picture: FirstPicture::None,
-            is_grounded: true,
+            words: vec!["dog".into()],
         }
     }
 
@@ -350,7 +351,7 @@ mod tests {
             assert!(error.hint().contains(nearest.trim_matches('`')), "{}", error.hint());
             assert!(error.hint().contains("for 3 shots"), "{}", error.hint());
         }
-        let reads_itself = ModelSpec { is_grounded: false, ..open_spec() };
+        let reads_itself = ModelSpec { words: Vec::new(), ..open_spec() };
         assert_eq!(stories.plan(&reads_itself).unwrap().window.times.len(), 21);
     }
 

@@ -8,7 +8,7 @@ mod words;
 
 use std::ops::Range;
 
-pub use words::{CAPTION_WORDS, caption_words, caption_words_of, word_id};
+pub use words::{CAPTION_WORDS, caption_words, caption_words_of, mix_of_words, word_id};
 
 use crate::random::Random;
 use crate::script::{Member, Outfit, Script, Shot};

@@ -17,7 +17,7 @@ pub mod vocabulary;
 
 pub use clip::ClipRenderer;
 pub use grammar::{
-    Caption, Detail, Sentence, caption_words, caption_words_of, word_id, word_spans,
+    Caption, Detail, Sentence, caption_words, caption_words_of, mix_of_words, word_id, word_spans,
 };
 pub use grounding::{Grounding, NearestWord, ground, ground_in};
 pub use sample::{ClipForm, Split};

@@ -6,7 +6,7 @@ use hibari_eval::measures::{Block, worst_blocks};
 use hibari_eval::{Bar, Clips, Judge, Row, Summary, Unit, evaluate};
 use hibari_media::{Frame, contact_sheet, save_still};
 use hibari_models::source::Settings;
-use hibari_pipeline::{Generator, Means, Progress, Request};
+use hibari_pipeline::{Generator, Means, Progress, Request, mix_of};
 use hibari_weights::WeightIndex;
 use hibari_world::clip::ClipRenderer;
 use hibari_world::{ClipForm, Detail, Script};
@@ -75,8 +75,15 @@ pub(crate) fn run(args: &Args, output: Output) -> Result<(), Failure> {
     let model = std::cell::RefCell::new(model);
     let judge = args.judge.as_deref().map_or_else(embedded::judge, WeightIndex::open)?;
     let judge = Judge::load(&judge)?;
+    let mix = mix_of(model.borrow().spec()).unwrap_or_default();
+    if judge.mix() < mix {
+        return Err(Failure::input(
+            "the model knows more of the world than the judge",
+            "name a judge that was trained with `mix = \"whole\"`: --judge FILE",
+        ));
+    }
     let prompts: Vec<Script> = (0..u64::from(args.prompts))
-        .map(|i| Script::sample(args.seed + i, args.split.into(), FORM))
+        .map(|i| Script::sample_from(mix, args.seed + i, args.split.into(), FORM))
         .collect();
 
     let mut renderer = ClipRenderer::new();
@@ -99,7 +106,7 @@ pub(crate) fn run(args: &Args, output: Output) -> Result<(), Failure> {
     };
     let mut generated = |idx: usize| {
         let script = &prompts[idx];
-        let caption = script.caption(Detail::Dense, script.seed).text();
+        let caption = script.caption_in(mix, Detail::Dense, script.seed).text();
         let request = Request {
             prompt: caption,
             seed: script.seed,

@@ -5,6 +5,7 @@ use std::io::{BufRead, BufReader};
 use std::process::{Command, Output, Stdio};
 
 use hibari_media::decode_mp4;
+use hibari_world::Mix;
 
 use crate::{Outcome, PROMPT, Place, model, names, write_model};
 
@@ -113,7 +114,7 @@ fn a_full_disk_keeps_the_latents() {
     );
     assert_eq!(kept.code, Some(0), "{kept:?}");
     let other = place.path("other.safetensors");
-    write_model(&other, 2);
+    write_model(&other, 2, Mix::First);
     let again = ["resume", "c.safetensors", "--model", "other.safetensors", "--out", "d.mp4"];
     check(&place.run(&again), 2, "was begun by another model", "name the model that began it");
 }

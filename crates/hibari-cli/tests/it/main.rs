@@ -15,8 +15,8 @@ use std::sync::OnceLock;
 
 use hibari_models::lark;
 use hibari_weights::quantize::Storage;
-use hibari_world::caption_words;
 use hibari_world::random::Random;
+use hibari_world::{Mix, caption_words_of};
 use tempfile::TempDir;
 
 /// A prompt that the world knows all words of.
@@ -91,15 +91,15 @@ fn model() -> &'static Path {
     let (_, path) = MODEL.get_or_init(|| {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("tiny.safetensors");
-        write_model(&path, 1);
+        write_model(&path, 1, Mix::First);
         (folder, path)
     });
     path
 }
 
-/// Writes a tiny model whose weights the seed draws.
-fn write_model(path: &Path, seed: u64) {
-    let words = caption_words().iter().map(|word| (*word).to_owned()).collect();
+/// Writes a tiny model whose weights the seed draws, and which knows the words of a mix.
+fn write_model(path: &Path, seed: u64, mix: Mix) {
+    let words = caption_words_of(mix).iter().map(|word| (*word).to_owned()).collect();
     let mut normals = |name: &str, n: usize| {
         let mut random = Random::new(seed, name);
         (0..n).map(|_| random.range(-0.5, 0.5)).collect() // small: H.264 has no room for saturated noise

@@ -4,9 +4,10 @@ use std::fs;
 
 use hibari_media::{decode_mp4, load_still, read_provenance};
 use hibari_weights::WeightIndex;
+use hibari_world::Mix;
 use serde_json::Value;
 
-use crate::{PROMPT, Place, model, names};
+use crate::{PROMPT, Place, model, names, write_model};
 
 #[test]
 fn a_video_is_made_and_reported() {
@@ -97,6 +98,70 @@ fn unknown_words_are_named() {
     assert!(outcome.stderr.contains("note: not known to the world: `qqzxv`"), "{outcome:?}");
     let report: Value = serde_json::from_str(&outcome.stdout).unwrap();
     assert_eq!(report["unknown_words"], serde_json::json!(["qqzxv"]));
+}
+
+#[test]
+fn a_story_in_the_words_of_the_whole_world_is_told_shot_by_shot() {
+    let place = Place::new();
+    write_model(&place.path("whole.safetensors"), 2, Mix::Whole);
+    let prompt =
+        "a mammoth walks through the snow. Then an astronaut jumps on the moon, it is night.";
+    let outcome = place.run(&[
+        "generate",
+        prompt,
+        "--model",
+        "whole.safetensors",
+        "--seconds",
+        "1.33",
+        "--steps",
+        "2",
+        "--out",
+        "a.mp4",
+        "--save-latents",
+        "a.safetensors",
+        "--json",
+    ]);
+    assert_eq!(outcome.code, Some(0), "{outcome:?}");
+    for shot in ["understood (shot 1 of 2): ", "understood (shot 2 of 2): "] {
+        assert!(outcome.stderr.contains(shot), "{outcome:?}");
+    }
+    let report: Value = serde_json::from_str(&outcome.stdout).unwrap();
+    let caption = report["caption"].as_str().unwrap();
+    assert!(
+        ["mammoth", "astronaut", "moon"].iter().all(|word| caption.contains(word)),
+        "{caption}"
+    );
+    assert_eq!((&report["unknown_words"], &report["frames"]), (&Value::Array(vec![]), &16.into()));
+
+    let args = ["--model", "whole.safetensors", "--out", "b.mp4"];
+    let outcome = place.run(&[&["resume", "a.safetensors"], &args[..]].concat());
+    assert_eq!(outcome.code, Some(0), "{outcome:?}");
+    let [first, again] = ["a.mp4", "b.mp4"].map(|name| fs::read(place.path(name)).unwrap());
+    assert!(first == again, "the kept latents give the same video");
+
+    let outcome = place.run(&["eval", "--model", "whole.safetensors", "--prompts", "1"]);
+    assert!(outcome.code == Some(2) && outcome.stderr.contains("--judge"), "{outcome:?}");
+}
+
+#[test]
+fn the_world_draws_what_words_say() {
+    let place = Place::new();
+    let prompt = "a red ball rolls on a table and a qqzxv. Then it falls.";
+    let render =
+        |args: &[&str]| place.run(&[&["world", "render", "--out", "a.mp4"], args].concat());
+    let outcome = render(&["--prompt", prompt, "--seed", "3", "--json"]);
+    assert_eq!(outcome.code, Some(0), "{outcome:?}");
+    assert!(outcome.stderr.contains("note: not known to the world: `qqzxv`"), "{outcome:?}");
+    let script: Value = serde_json::from_str(&outcome.stdout).unwrap();
+    let shots = script["shots"].as_array().unwrap();
+    assert_eq!((shots.len(), &script["cast"][0]["colour"]), (2, &"red".into()));
+    assert!(shots.iter().all(|shot| shot["place"] == "tabletop"), "{script}");
+    assert_eq!(decode_mp4(&place.path("a.mp4")).unwrap().frames.len(), 96);
+    for args in
+        [&[][..], &["--prompt", "a dog", "--mix", "first"], &["a.json", "--prompt", "a dog"]]
+    {
+        assert_eq!(render(args).code, Some(2), "{args:?}");
+    }
 }
 
 /// How many instruction sets a machine has.

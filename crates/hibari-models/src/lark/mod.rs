@@ -69,7 +69,7 @@ impl Lark {
             shift: 1.0,
             method: Method::DpmPp2M,
             first_picture: FirstPicture::None,
-            is_grounded: true,
+            words: parts.words.as_slice().to_vec(),
         };
         Self { spec, parts, encoder, device: device() }
     }

@@ -240,7 +240,7 @@ impl Wan {
                     FirstPicture::Shown(parts.image.as_ref().map(square))
                 }
             },
-            is_grounded: false,
+            words: Vec::new(),
         };
         let boundary = experts.map(|experts| experts.boundary);
         Self { spec, parts, boundary, device: device.clone() }

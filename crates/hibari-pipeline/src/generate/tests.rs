@@ -41,7 +41,7 @@ impl Flat {
             shift: 1.0,
             method: Method::DpmPp2M,
             first_picture: FirstPicture::None,
-            is_grounded: true,
+            words: vec!["dog".into()],
         };
         Self { spec, value, decode_bytes_a_pixel: None }
     }

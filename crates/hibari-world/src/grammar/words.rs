@@ -626,6 +626,12 @@ pub fn word_id(word: &str) -> Option<u16> {
     CAPTION_WORDS.binary_search(&lower.as_str()).ok().and_then(|id| u16::try_from(id).ok())
 }
 
+/// The smallest mix whose captions may hold all of these words.
+pub fn mix_of_words(words: &[String]) -> Mix {
+    let is_first = words.iter().all(|word| word_id(word).is_some());
+    if is_first { Mix::First } else { Mix::Whole }
+}
+
 /// Every word that a caption of [`Mix::Whole`] may hold, sorted.
 const WHOLE_WORDS: &[&str] = &[
     "a",
