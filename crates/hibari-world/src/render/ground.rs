@@ -84,8 +84,8 @@ impl Renderer {
         if scene.mirror > 0.0 {
             self.add_mirrored(shot, [x, y], &points, &mut colour);
         }
-        for i in 0..LANES {
-            colour.set(i, shot.light.fogged(colour.at(i), distance[i]));
+        for (i, distance) in distance.into_iter().enumerate() {
+            colour.set(i, shot.light.fogged(colour.at(i), distance));
         }
         colour
     }
