@@ -8,7 +8,7 @@ use std::time::Instant;
 use clap::{Subcommand, ValueEnum};
 use hibari_media::{FrameRate, Mp4Options, Provenance, contact_sheet, encode_mp4, save_still};
 use hibari_world::clip::ClipRenderer;
-use hibari_world::export::{ExportOptions, export_set};
+use hibari_world::export::{ExportOptions, export_clip, export_set};
 use hibari_world::grounding::ground_story;
 use hibari_world::vocabulary::{
     Action, Angle, Bottom, CameraMove, Colour, Crowd, Expression, Facing, Footwear, Framing,
@@ -20,7 +20,7 @@ use serde::Serialize;
 use super::making::notes;
 use crate::failure::Failure;
 use crate::output::Output;
-use crate::{machine, targets};
+use crate::{args, machine, targets};
 
 /// Draw, list and render the world that the embedded model learned from
 #[derive(Debug, clap::Args)]
@@ -32,6 +32,8 @@ Examples:
   hibari world render --prompt \"a cat chases a ball on a beach. Then it sits in the snow.\" --out cat.mp4
   hibari world sample --mix whole --sheet all.png     scenes of everything that the world can draw
   hibari world export --n 100 --out clips             a data set: videos, captions and facts in tar files
+  hibari world export --n 8 --seconds 60 --fps 24 --files --out takes   long takes, as files of their own
+  hibari world export --n 50 --shots 4 --out stories  the same characters in four scenes each
   hibari world bench                                  how fast one core draws training videos")]
 pub(crate) struct Args {
     #[command(subcommand)]
@@ -106,6 +108,11 @@ enum Verb {
         /// Number of clips
         #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
         n: u32,
+        #[command(flatten)]
+        form: Form,
+        /// Write NAME.mp4 and NAME.json of each clip in place of tar files
+        #[arg(long, conflicts_with_all = ["per_shard", "dense"])]
+        files: bool,
         /// The folder to write, made if needed
         #[arg(short, long, value_name = "FOLDER")]
         out: PathBuf,
@@ -135,6 +142,51 @@ enum Verb {
         json: bool,
     },
 }
+
+/// Size and length of clips.
+#[derive(Debug, clap::Args)]
+struct Form {
+    /// Length of each clip in seconds, in thirds, from 0.33 to 64
+    #[arg(long, value_name = "S", default_value_t = 4.0)]
+    seconds: f64,
+    /// Frame size
+    #[arg(long, value_name = "WxH", value_parser = args::size, default_value = "256x144")]
+    size: (usize, usize),
+    /// Frames a second, 12 or 24: the same clips, of which 24 has twice the frames
+    #[arg(long, value_name = "N", default_value_t = 12)]
+    fps: u32,
+}
+
+impl Form {
+    /// What to draw at 12 frames a second, and whether it is then drawn at 24.
+    fn read(&self, shots: usize) -> Result<(ClipForm, bool), Failure> {
+        let thirds = (3.0 * self.seconds).round().clamp(shots as f64, 3.0 * LONGEST_SECS);
+        if (thirds / 3.0 - self.seconds).abs() > 0.01 || !matches!(self.fps, 12 | 24) {
+            let nearest = format!(
+                "{:.2} seconds at {} a second",
+                thirds / 3.0,
+                if self.fps > 18 { 24 } else { 12 }
+            );
+            return Err(Failure::input(
+                format!(
+                    "clips of {} seconds at {} frames a second cannot be drawn",
+                    self.seconds, self.fps
+                ),
+                format!(
+                    "nearest that can: {nearest}; a shot has at least a third of a second, a clip at most {LONGEST_SECS} seconds"
+                ),
+            ));
+        }
+        let side = |side: usize| u32::try_from(side).unwrap_or(u32::MAX);
+        let (width, height) = (side(self.size.0), side(self.size.1));
+        let form = ClipForm { width, height, fps: 12, frames: 4 * thirds as u32 };
+        Script::sample_story(Mix::First, 0, Split::Train, form, shots).validate()?;
+        Ok((form, self.fps == 24))
+    }
+}
+
+/// Longest clip of an export.
+const LONGEST_SECS: f64 = 64.0;
 
 /// Which scenes to draw.
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -199,17 +251,25 @@ pub(crate) fn run(args: &Args, output: Output) -> Result<(), Failure> {
             if *json { output.data(&script.to_json()) } else { Ok(()) }
         }
         Verb::Bench { clips, mix, json } => bench(*clips, (*mix).into(), *json, output),
-        Verb::Export { n, out, seed, mix, shots, per_shard, dense } => {
+        Verb::Export { n, form, files, out, seed, mix, shots, per_shard, dense } => {
             let options = ExportOptions {
                 per_shard: usize::from(*per_shard),
                 dense: *dense,
                 quantiser: targets::QUANTISER,
             };
             let (mix, shots, first) = ((*mix).into(), usize::from(*shots), *seed);
+            let (form, is_doubled) = form.read(shots)?;
             let mut scripts = (0..u64::from(*n)).map(|idx| {
-                Script::sample_story(mix, first.wrapping_add(idx), Split::Train, FORM, shots)
+                let seed = first.wrapping_add(idx);
+                let script = Script::sample_story(mix, seed, Split::Train, form, shots);
+                if is_doubled { script.at_double_rate() } else { script }
             });
-            export(&mut scripts, *n as usize, out, &options, output)
+            let of = *n as usize;
+            if *files {
+                export_files(&mut scripts, of, out, output)
+            } else {
+                export(&mut scripts, of, out, &options, output)
+            }
         }
         Verb::Vocabulary { mix, json } => vocabulary((*mix).into(), *json, output),
     }
@@ -292,6 +352,29 @@ fn export(
     let shards = export_set(folder, scripts, options, &mut |done| bar.set(done, of))?;
     drop(bar);
     output.note(&format!("wrote {of} clips in {} shards to {}", shards.len(), folder.display()));
+    Ok(())
+}
+
+/// Writes a video and its facts for each clip; the folder keeps what it had.
+fn export_files(
+    scripts: &mut dyn Iterator<Item = Script>,
+    of: usize,
+    folder: &Path,
+    output: Output,
+) -> Result<(), Failure> {
+    fs::create_dir_all(folder).map_err(|error| {
+        Failure::input(
+            format!("cannot make `{}`: {error}", folder.display()),
+            "give another folder",
+        )
+    })?;
+    let bar = output.bar("rendering");
+    for (idx, script) in scripts.enumerate() {
+        export_clip(folder, &format!("{idx:09}"), &script, targets::QUANTISER)?;
+        bar.set(idx + 1, of);
+    }
+    drop(bar);
+    output.note(&format!("wrote {of} clips with their facts to {}", folder.display()));
     Ok(())
 }
 

@@ -164,6 +164,32 @@ fn the_world_draws_what_words_say() {
     }
 }
 
+#[test]
+fn clips_of_any_form_are_exported_as_files() {
+    let place = Place::new();
+    let export = |args: &[&str]| {
+        place.run(&[&["world", "export", "--n", "1", "--files", "--out", "set"], args].concat())
+    };
+    let form = ["--seconds", "1.33", "--fps", "24", "--size", "96x54", "--shots", "2"];
+    let outcome = export(&form);
+    assert_eq!(outcome.code, Some(0), "{outcome:?}");
+    assert_eq!(names(&place.path("set")), ["000000000.json", "000000000.mp4"]);
+    let video = decode_mp4(&place.path("set/000000000.mp4")).unwrap();
+    assert_eq!((video.width, video.height, video.frames.len()), (96, 54, 32));
+    let facts: Value =
+        serde_json::from_slice(&fs::read(place.path("set/000000000.json")).unwrap()).unwrap();
+    assert_eq!(facts["frames"].as_array().unwrap().len(), 32);
+    for (wrong, nearest) in [
+        (["--seconds", "65"], "64.00 seconds"),
+        (["--seconds", "1.5"], "1.67 seconds"),
+        (["--fps", "30"], "24 a second"),
+        (["--size", "7x54"], "32"),
+    ] {
+        let outcome = export(&wrong);
+        assert!(outcome.code == Some(2) && outcome.stderr.contains(nearest), "{outcome:?}");
+    }
+}
+
 /// How many instruction sets a machine has.
 fn doctor_sets(doctor: &Value) -> usize {
     doctor["instructions_available"].as_array().unwrap().len()
