@@ -287,11 +287,13 @@ impl Extra {
     fn new(random: &mut Random, idx: u32, shot: &Shot, look: &Look) -> Self {
         let n = shot.extras;
         let lateral = match (look.place, look.way) {
+            // Beside the water, whose edge is beyond the boat or on its left.
+            _ if look.afloat => random.range(5.5, 6.2),
             (Place::NeonStreet, _) => random.range(2.75, 3.6),
             (_, Way::Across) => random.range(2.0, 3.0),
             (_, Way::Along) => random.range(1.5, 2.1),
         };
-        let opposite = look.way == Way::Along && random.chance(0.5);
+        let opposite = look.way == Way::Along && (look.afloat || random.chance(0.5));
         let forward = if random.chance(0.5) { 1.0 } else { -1.0 };
         let order = |n: u32| f32::from(u8::try_from(n).expect("at most 6 pedestrians"));
         Self {

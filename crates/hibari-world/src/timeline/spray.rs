@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use glam::{Affine3A, Quat, Vec2, Vec3};
 
-use super::motion::{Moment, Motion};
+use super::motion::Motion;
 use crate::figures::Figure;
 use crate::places::Look;
 use crate::random::Random;
@@ -46,25 +46,25 @@ struct Stuff {
 }
 
 const SAND: Stuff = Stuff {
-    colour: Vec3::new(0.70, 0.52, 0.31),
+    colour: Vec3::new(0.60, 0.43, 0.24),
     gloss: 0.0,
-    radius: 0.034,
-    up: 1.0,
-    out: 0.45,
+    radius: 0.042,
+    up: 1.4,
+    out: 0.5,
     gravity: 5.0,
     secs: 0.4,
 };
 /// Hangs in the air.
 const DUST: Stuff = Stuff {
     colour: Vec3::new(0.80, 0.55, 0.30),
-    radius: 0.06,
+    radius: 0.065,
     up: 0.7,
     out: 0.5,
     gravity: 1.2,
     secs: 0.6,
     ..SAND
 };
-const SNOW: Stuff = Stuff { colour: Vec3::new(0.90, 0.94, 0.99), radius: 0.042, ..SAND };
+const SNOW: Stuff = Stuff { colour: Vec3::new(0.80, 0.87, 0.97), radius: 0.05, ..SAND };
 /// Flies far and falls slowly, without air.
 const MOONDUST: Stuff = Stuff {
     colour: Vec3::new(0.50, 0.50, 0.52),
@@ -76,11 +76,11 @@ const MOONDUST: Stuff = Stuff {
     ..SAND
 };
 const WATER: Stuff = Stuff {
-    colour: Vec3::new(0.66, 0.80, 0.90),
+    colour: Vec3::new(0.78, 0.90, 0.98),
     gloss: 0.6,
-    radius: 0.026,
-    up: 1.35,
-    out: 0.6,
+    radius: 0.034,
+    up: 1.9,
+    out: 0.7,
     gravity: 7.0,
     secs: 0.4,
 };
@@ -90,6 +90,8 @@ struct Source {
     place: Vec3,
     /// Speed that all its grains share, units per second.
     drift: Vec3,
+    /// Share of the usual speeds.
+    vigour: f32,
     grains: u8,
 }
 
@@ -133,7 +135,7 @@ impl Spray {
                 let mut random = Random::new(seed, "spray");
                 for _ in 0..source.grains {
                     let away = Vec2::from_angle(random.range(-PI, PI)) * random.range(0.2, out);
-                    let rise = random.range(0.35, 1.0) * up;
+                    let rise = random.range(0.35, 1.0) * up * source.vigour;
                     let left = 1.0 - age / (life * random.range(0.6, 1.0));
                     let speed = source.drift + Vec3::new(away.x, rise, away.y);
                     let place = source.place + speed * age - Vec3::Y * (0.5 * gravity * age * age);
@@ -171,15 +173,21 @@ fn sources(figure: &Figure, motion: &Motion, secs: f32) -> Vec<Source> {
             // Away from the middle line.
             let side = turn.transform_vector3(Vec3::X * (0.5 * point.x.signum()));
             let place = moment.position + turn.transform_vector3(point);
-            Source { place, drift: speed * drift + side, grains: 3 }
+            Source { place, drift: speed * drift + side, vigour: 1.0, grains: 3 }
         };
         return points.iter().map(source).collect();
     }
-    let feet = |moment: &Moment| figure.feet(moment);
-    let before = feet(&motion.at(secs - BEAT_SECS));
-    let came_down = feet(&moment)
-        .into_iter()
-        .zip(before)
-        .filter(|(now, before)| now.0.stands && !before.0.stands);
-    came_down.map(|((_, place), _)| Source { place, drift: speed * 0.25, grains: 5 }).collect()
+    let before = motion.at(secs - BEAT_SECS);
+    // Who comes down from a jump lands on all feet, and throws up more than who walks.
+    let lands = moment.position.y <= 0.0 && before.position.y > 0.0;
+    let vigour = if lands { 1.2 } else { (0.5 + 0.35 * speed.length()).min(1.4) };
+    let feet = figure.feet(&moment).into_iter().zip(figure.feet(&before));
+    feet.filter(|(now, before)| lands || (now.0.stands && !before.0.stands))
+        .map(|((_, place), _)| Source {
+            place: place.with_y(0.0),
+            drift: speed * 0.25,
+            vigour,
+            grains: 6,
+        })
+        .collect()
 }

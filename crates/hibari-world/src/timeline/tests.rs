@@ -362,6 +362,9 @@ fn spray_flies_where_feet_wheels_and_bows_meet_loose_ground() {
                         "seed {seed}: {grain}, {way}"
                     );
                 }
+                if !grains.is_empty() && state.action == Action::Jump {
+                    sprayed.insert(("a jump", script.cast[shot.roles[idx].member].subject));
+                }
                 if !grains.is_empty() {
                     sprayed
                         .insert((shot.place.name(), script.cast[shot.roles[idx].member].subject));
@@ -375,6 +378,7 @@ fn spray_flies_where_feet_wheels_and_bows_meet_loose_ground() {
         ("snowfield", Subject::Mammoth),
         ("desert", Subject::Car),
         ("moon", Subject::Astronaut),
+        ("a jump", Subject::Child),
         ("neon street", Subject::Man),
     ] {
         assert!(sprayed.contains(&cause), "{cause:?} of {sprayed:?}");
