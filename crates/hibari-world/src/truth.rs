@@ -227,7 +227,7 @@ mod tests {
     #[test]
     fn flow_follows_what_moves_and_the_camera() {
         let static_car = script(
-            "a red car drives to the right through the desert, by day, clear sky, static camera, no people",
+            "a red car drives to the right through a park, by day, clear sky, static camera, no people",
         );
         let truth = ClipRenderer::new().truth(&static_car, 10);
         let now = truth.state.entities[0].bounds.unwrap();

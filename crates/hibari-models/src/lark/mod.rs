@@ -40,11 +40,12 @@ pub struct Cond {
     layout: Layout,
 }
 
-/// Noise levels between which guidance acts: above, it narrows what is drawn; below, it costs and changes little.
+/// Noise levels between which guidance acts: below, it costs and changes little. It begins with the second step already:
+/// what is drawn where is settled there, and with guidance from 0.8 on only, one video in five showed another place.
 ///
 /// # Source
-/// Kynkäänniemi et al. 2404.07724.
-const GUIDED: (f64, f64) = (0.1, 0.8);
+/// Intervals: Kynkäänniemi et al. 2404.07724. Their upper end is for models that are surer of themselves.
+const GUIDED: (f64, f64) = (0.1, 0.97);
 
 impl Lark {
     /// A model from its parts.

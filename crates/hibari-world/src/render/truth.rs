@@ -90,7 +90,8 @@ impl Renderer {
         flow
     }
 
-    /// Where the point that a pixel shows is in the next frame; for the sky its direction, and true.
+    /// Where the point that a pixel shows is in the next frame; for the sky its direction, and true. Of things that are
+    /// alike, such as grains of sand, the nearest is taken for the same.
     fn point_then(
         &self,
         scene: &Scene,
