@@ -20,7 +20,8 @@ use crate::{cancel, embedded};
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
-  hibari generate \"a woman in a long red dress walks down a neon street at night, the ground is wet\"
+  hibari generate \"a red car drives down a neon street at night, the ground is wet\"
+  hibari generate \"a dog runs in a park. Then a woman in a red coat walks there.\"    (two shots)
   hibari generate \"a blue ball bounces on a table\" --size 192x192 --seconds 2 --seed 3 --out ball.mp4
   hibari generate \"a dog runs in the park\" --steps 12 --sheet dog.png    (faster, and a sheet of frames)
   hibari generate \"a car drives by\" --json | jq .path
@@ -28,7 +29,7 @@ Examples:
   hibari generate \"a cat on a roof\" --model wan2.1_t2v_1.3b-q8_0.gguf --with vae/wan_2.1_vae.safetensors \\
       --with umt5_xxl_fp8.safetensors --with tokenizer.json --lora ink.safetensors=0.7")]
 pub(crate) struct Args {
-    /// What to show, in free English
+    /// What to show, in free English; "then", "Shot 2:" and the like begin another shot
     prompt: String,
     /// Another number, another video of the same text
     #[arg(long, value_name = "N", default_value_t = 0)]
