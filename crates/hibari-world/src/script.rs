@@ -346,7 +346,8 @@ impl Script {
     /// # Errors
     /// [`ScriptError::Json`] if the text is not a script, [`ScriptError::Invalid`] if the world cannot draw it
     pub fn from_json(text: &str) -> Result<Self, ScriptError> {
-        let script: Self = serde_json::from_str(text).map_err(reading::explained)?;
+        let script: Self =
+            serde_json::from_str(text).map_err(|error| reading::explained(error, text))?;
         script.validate().map_err(|error| reading::located(error, text))?;
         Ok(script)
     }

@@ -1,6 +1,6 @@
 //! Where a script's text is wrong: the line of a field, and the nearest name to one that is not known.
 
-use super::ScriptError;
+use super::{FPS, FRAME_STEP, SIDE_PX, ScriptError};
 
 /// "line 7: ", if there is a line.
 pub(super) fn at_line(line: Option<usize>) -> String {
@@ -12,10 +12,26 @@ pub(super) fn nearest(name: Option<&str>) -> String {
     name.map_or_else(String::new, |name| format!("; the nearest valid value is `{name}`"))
 }
 
-/// What the reader says, in the words of a script, with the nearest name to one that is not known.
-pub(super) fn explained(error: serde_json::Error) -> ScriptError {
+/// What the reader of `source` says, in the words of a script, with the nearest name to one that is not known, and the
+/// nearest number to one below zero.
+pub(super) fn explained(error: serde_json::Error, source: &str) -> ScriptError {
     let message = error.to_string();
     let text = message.split(" at line ").next().unwrap_or(&message);
+    if let Some(number) = text.strip_prefix("invalid value: integer `-") {
+        let line = source.lines().nth(error.line().saturating_sub(1)).unwrap_or_default();
+        let before = line.get(..error.column()).unwrap_or(line);
+        let key = before.rsplit('"').nth(1).unwrap_or("a number");
+        let number = number.split('`').next().unwrap_or_default();
+        let nearest = match key {
+            "frames" => FRAME_STEP,
+            "width" | "height" => SIDE_PX.0,
+            "fps" => FPS[0],
+            _ => 0,
+        };
+        let reason = format!("`{key}` is `-{number}`: it cannot be negative");
+        let nearest = Some(nearest.to_string());
+        return ScriptError::Json { line: error.line(), reason, nearest };
+    }
     let mut quoted = text.split('`').skip(1).step_by(2);
     let unknown = ["unknown variant", "unknown field"].iter().any(|start| text.starts_with(start));
     let (reason, nearest) = match quoted.next() {

@@ -187,3 +187,21 @@ fn relations_and_weather_are_checked() {
     script.shots[0].roles[1].relation = Relation::Beside;
     check(&script, "shots[0].roles[0].action", "collide, by 2");
 }
+
+#[test]
+fn negative_times_and_counts_get_the_nearest_that_is_valid() {
+    let text = Script::sample(1, Split::Train, FORM).to_json();
+    for (field, nearest) in [("frames", "4"), ("extras", "0"), ("fps", "12"), ("width", "32")] {
+        let at = text.find(&format!("\"{field}\": ")).unwrap() + field.len() + 4;
+        let end = at + text[at..].find([',', '\n']).unwrap();
+        let wrong = format!("{}-7{}", &text[..at], &text[end..]);
+        let error = Script::from_json(&wrong).unwrap_err().to_string();
+        let line = 1 + text[..at].matches('\n').count();
+        assert_eq!(
+            error,
+            format!(
+                "line {line}: `{field}` is `-7`: it cannot be negative; the nearest valid value is `{nearest}`"
+            )
+        );
+    }
+}
