@@ -160,8 +160,10 @@ struct Form {
 impl Form {
     /// What to draw at 12 frames a second, and whether it is then drawn at 24.
     fn read(&self, shots: usize) -> Result<(ClipForm, bool), Failure> {
-        let thirds = (3.0 * self.seconds).round().clamp(shots as f64, 3.0 * LONGEST_SECS);
-        if (thirds / 3.0 - self.seconds).abs() > 0.01 || !matches!(self.fps, 12 | 24) {
+        // A NaN becomes the shortest, and is refused below.
+        let thirds = (3.0 * self.seconds).round().max(shots as f64).min(3.0 * LONGEST_SECS);
+        let is_near = (thirds / 3.0 - self.seconds).abs() <= 0.01;
+        if !is_near || !matches!(self.fps, 12 | 24) {
             let nearest = format!(
                 "{:.2} seconds at {} a second",
                 thirds / 3.0,

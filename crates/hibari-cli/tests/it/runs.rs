@@ -182,6 +182,7 @@ fn clips_of_any_form_are_exported_as_files() {
     for (wrong, nearest) in [
         (["--seconds", "65"], "64.00 seconds"),
         (["--seconds", "1.5"], "1.67 seconds"),
+        (["--seconds", "nan"], "0.33 seconds"),
         (["--fps", "30"], "24 a second"),
         (["--size", "7x54"], "32"),
     ] {
