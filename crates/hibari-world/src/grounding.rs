@@ -24,7 +24,7 @@ use lexicon::{Definite, Gender, Lexicon, Meaning, Sure, Token, VerbForm};
 /// What the fallback answers for a word that the lexicon lacks.
 #[derive(Clone, Debug, PartialEq)]
 pub struct NearestWord {
-    /// One of [`known_names`].
+    /// One of [`known_names_of`] the mix.
     pub name: String,
     /// How near it is, as the fallback measures it; only reported.
     pub similarity: f32,
@@ -67,11 +67,6 @@ impl Grounding {
     pub fn is_empty(&self) -> bool {
         self.slots == PartialScript::default()
     }
-}
-
-/// The names of [`Mix::First`] that a fallback may answer, each with its slot.
-pub fn known_names() -> Vec<(&'static str, &'static str)> {
-    known_names_of(Mix::First)
 }
 
 /// The vocabulary's names that a fallback may answer, each with its slot.

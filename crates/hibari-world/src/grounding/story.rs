@@ -19,7 +19,7 @@ pub struct Story {
     /// For each shot and each of its cast, who of the story that is; empty for a story of one shot.
     members: Vec<Vec<usize>>,
     /// Looks of all who appear, as all shots together state them.
-    pub(super) looks: Vec<PartialMember>,
+    looks: Vec<PartialMember>,
 }
 
 /// Reads a text that may tell of several shots, with a vocabulary; `nearest` as in [`ground_in`].
