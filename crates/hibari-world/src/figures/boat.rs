@@ -11,6 +11,9 @@ use crate::timeline::motion::{Moment, sine};
 pub(crate) const HEIGHT: f32 = 2.25;
 /// From bow to stern, units.
 pub(crate) const LENGTH: f32 = 2.3;
+/// Both sides of the bow, where it cuts the water.
+pub(crate) const BOW: [Vec3; 2] =
+    [Vec3::new(0.16, 0.08, 0.44 * LENGTH), Vec3::new(-0.16, 0.08, 0.44 * LENGTH)];
 /// From side to side, units.
 pub(crate) const WIDTH: f32 = 0.92;
 const N_BONES: usize = 1;

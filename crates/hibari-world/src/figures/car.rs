@@ -26,6 +26,9 @@ const WHEELS: [Vec3; 4] = [
     Vec3::new(0.50, WHEEL_RADIUS, -0.66),
     Vec3::new(-0.50, WHEEL_RADIUS, -0.66),
 ];
+/// Behind the hind wheels, where they throw up what they roll over.
+pub(crate) const BEHIND_WHEELS: [Vec3; 2] =
+    [Vec3::new(WHEELS[2].x, 0.05, -0.85), Vec3::new(WHEELS[3].x, 0.05, -0.85)];
 
 /// A car, ready to be posed.
 #[derive(Clone, Debug)]

@@ -196,12 +196,11 @@ impl Figure {
     }
 
     /// Where wheels or a bow throw up what they move through, in its own frame, and which share of its speed that keeps;
-    /// nothing for those on feet, in the air or at rest.
-    pub(crate) fn churns(&self) -> Option<([Vec3; 2], f32)> {
-        let pair = |x: f32, y: f32, z: f32| [Vec3::new(x, y, z), Vec3::new(-x, y, z)];
+    /// nothing for those without.
+    pub(crate) const fn churns(&self) -> Option<([Vec3; 2], f32)> {
         match self {
-            Self::Car(_) => Some((pair(0.5, 0.05, -0.85), 0.25)),
-            Self::Boat(_) => Some((pair(0.16, 0.08, 0.44 * boat::LENGTH), 0.9)),
+            Self::Car(_) => Some((car::BEHIND_WHEELS, 0.25)),
+            Self::Boat(_) => Some((boat::BOW, 0.9)),
             _ => None,
         }
     }

@@ -1,10 +1,10 @@
 //! The renderer: a scene to a frame, on one thread, the same bits everywhere.
 //!
 //! Triangles are rasterised at twice the size (`raster`), then each pixel is shaded once for each instance that it shows
-//! (`shade`); shadows are the meshes laid flat on the ground, the mirror is the meshes upside down under it, and what
-//! glows is blurred and added (`finish`). Glass and what falls through the air come last, over what is behind them
-//! (`over`). No function of the platform's mathematics library is used, so the bits do not
-//! depend on it.
+//! (`shade`, sixteen points at once) and for the ground (`ground`); shadows are the meshes laid flat on the ground, the
+//! mirror is the meshes upside down under it, and what glows is blurred and added (`finish`). Glass and what falls through
+//! the air come last, over what is behind them (`over`). No function of the platform's mathematics library is used, so the
+//! bits do not depend on it.
 //!
 //! A frame is drawn by code that is compiled once for each width of vectors ([`Drawing`]). A function is part of that
 //! only if it is inlined, so all that draws is `#[inline(always)]`; no operation is fused, so the bits stay the same.

@@ -128,11 +128,7 @@ impl Spray {
         while beat <= last {
             let age = secs - beat * BEAT_SECS;
             for (n, source) in sources(figure, motion, beat * BEAT_SECS).iter().enumerate() {
-                let name = [role as u64, n as u64, beat as i64 as u64];
-                let seed = name.iter().fold(self.seed, |seed, &part| {
-                    seed.wrapping_mul(0x9e37_79b9_7f4a_7c15).wrapping_add(part)
-                });
-                let mut random = Random::new(seed, "spray");
+                let mut random = Random::new(self.seed, &format!("spray/{role}/{n}/{beat}"));
                 for _ in 0..source.grains {
                     let away = Vec2::from_angle(random.range(-PI, PI)) * random.range(0.2, out);
                     let rise = random.range(0.35, 1.0) * up * source.vigour;
