@@ -25,11 +25,14 @@ fn main() {
     ] {
         rows.extend(measure::linear(shape, 5));
     }
-    for [images, height, width, channels] in [[16, 36, 64, 64], [32, 18, 32, 160], [32, 9, 16, 288]]
+    for [videos, height, width, channels] in [[16, 36, 64, 64], [32, 18, 32, 160], [32, 9, 16, 288]]
     {
-        let kernel = [3, 3];
+        let kernel = [3, 3, 1];
         let (c_in, c_out) = (channels, channels);
-        rows.extend(measure::conv2d(Shape { images, height, width, c_in, c_out, kernel }, 3));
+        rows.extend(measure::conv(
+            Shape { videos, frames: 1, height, width, c_in, c_out, kernel },
+            3,
+        ));
     }
     for [batch, n_tokens, n_heads, d_head] in
         [[8, 480, 6, 64], [96, 40, 4, 64], [1, 1280, 12, 128], [1, 4096, 12, 128]]

@@ -52,22 +52,25 @@ pub fn linear([m, k, n]: [usize; 3], runs: usize) -> Vec<Row> {
     ]
 }
 
-/// Measures a convolution: forward and both gradients, `runs` times each.
+/// Measures a convolution: forward and both gradients, `runs` times each. The work is that of the direct way.
 #[must_use]
-pub fn conv2d(sizes: Shape, runs: usize) -> Vec<Row> {
-    let Shape { images, height, width, c_in, c_out, kernel: [kh, kw] } = sizes;
-    let pixels = images * height * width;
-    let (x, w, dy) = (ramp(pixels * c_in), ramp(kh * kw * c_in * c_out), ramp(pixels * c_out));
+pub fn conv(sizes: Shape, runs: usize) -> Vec<Row> {
+    let Shape { videos, frames, height, width, c_in, c_out, kernel: [kh, kw, kt] } = sizes;
+    let frame = height * width;
+    let [seen, made] = [frames, sizes.frames_out()].map(|frames| videos * frames * frame);
+    let taps = kh * kw * kt;
+    let (x, w, dy) = (ramp(seen * c_in), ramp(taps * c_in * c_out), ramp(made * c_out));
     let work = Work {
-        flops: 2.0 * (pixels * kh * kw * c_in * c_out) as f64,
+        flops: 2.0 * (made * taps * c_in * c_out) as f64,
         floats: x.len() + w.len() + dy.len(),
     };
-    let shape = format!("{images} x {height} x {width}, {c_in} to {c_out}, {kh} x {kw}");
+    let shape =
+        format!("{videos} x {frames} x {height} x {width}, {c_in} to {c_out}, {kh} x {kw} x {kt}");
     let row = |op, f: &dyn Fn()| row(op, &shape, work, runs, f);
     vec![
-        row("conv2d", &|| drop(black_box(conv::conv2d(&x, &w, None, sizes)))),
-        row("conv2d_dx", &|| drop(black_box(conv::conv2d_dx(&dy, &w, sizes)))),
-        row("conv2d_dw", &|| drop(black_box(conv::conv2d_dw(&x, &dy, sizes)))),
+        row("conv", &|| drop(black_box(conv::conv(&x, &w, None, sizes)))),
+        row("conv_dx", &|| drop(black_box(conv::conv_dx(&dy, &w, sizes)))),
+        row("conv_dw", &|| drop(black_box(conv::conv_dw(&x, &dy, sizes)))),
     ]
 }
 

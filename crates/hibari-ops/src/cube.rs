@@ -26,27 +26,27 @@ impl LinearOps for Cube {
 }
 
 impl ConvOps for Cube {
-    fn conv2d_cl(x: FloatTensor<Self>, weight: FloatTensor<Self>) -> FloatTensor<Self> {
-        columns::conv2d::<Self>(x, weight, None)
+    fn conv(x: FloatTensor<Self>, weight: FloatTensor<Self>) -> FloatTensor<Self> {
+        columns::conv::<Self>(x, weight, None)
     }
 
-    fn conv2d_cl_bias(
+    fn conv_bias(
         x: FloatTensor<Self>,
         weight: FloatTensor<Self>,
         bias: FloatTensor<Self>,
     ) -> FloatTensor<Self> {
-        columns::conv2d::<Self>(x, weight, Some(bias))
+        columns::conv::<Self>(x, weight, Some(bias))
     }
 
-    fn conv2d_cl_dx(dy: FloatTensor<Self>, weight: FloatTensor<Self>) -> FloatTensor<Self> {
-        columns::conv2d_dx::<Self>(dy, weight)
+    fn conv_dx(dy: FloatTensor<Self>, weight: FloatTensor<Self>) -> FloatTensor<Self> {
+        columns::conv_dx::<Self>(dy, weight)
     }
 
-    fn conv2d_cl_dw(
+    fn conv_dw(
         x: FloatTensor<Self>,
         dy: FloatTensor<Self>,
-        kernel: [usize; 2],
+        kernel: [usize; 3],
     ) -> (FloatTensor<Self>, FloatTensor<Self>) {
-        columns::conv2d_dw::<Self>(x, dy, kernel)
+        columns::conv_dw::<Self>(x, dy, kernel)
     }
 }

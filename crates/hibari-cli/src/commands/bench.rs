@@ -35,8 +35,14 @@ pub(crate) struct Args {
 
 /// Dense layers of the embedded model, `[rows, in, out]`: a window of 480 tokens, and twice as wide.
 const LINEAR: [[usize; 3]; 3] = [[480, 256, 256], [480, 256, 704], [480, 512, 1408]];
-/// Convolutions of its decoder, as images, height, width and channels.
-const CONV: [[usize; 4]; 3] = [[12, 9, 16, 256], [12, 18, 32, 128], [12, 36, 64, 64]];
+/// Convolutions of its decoder, and of one of videos, as videos, frames, height, width and channels.
+const CONV: [[usize; 5]; 5] = [
+    [12, 1, 9, 16, 256],
+    [12, 1, 18, 32, 128],
+    [12, 1, 36, 64, 64],
+    [1, 4, 32, 32, 384],
+    [1, 6, 128, 128, 96],
+];
 /// Its attention, as windows and tokens of a window: whole windows, and within latent frames.
 const ATTENTION: [[usize; 2]; 2] = [[1, 480], [12, 40]];
 
@@ -61,7 +67,7 @@ pub(crate) fn run(args: &Args, output: Output) -> Result<(), Failure> {
     if works.is_empty() {
         return Err(Failure::input(
             format!("no kernel's name begins with `{}`", args.kernel),
-            "they begin with linear, conv2d or attention",
+            "they begin with linear, conv or attention",
         ));
     }
     let (best, threads) = (isa::best(), threads::count());
@@ -112,11 +118,11 @@ fn works(kernel: &str) -> Vec<Measure> {
             LINEAR.map(|sizes| -> Measure { Box::new(move |runs| measure::linear(sizes, runs)) }),
         );
     }
-    if is_wanted("conv2d") {
-        works.extend(CONV.map(|[images, height, width, channels]| -> Measure {
-            let (c_in, c_out, kernel) = (channels, channels, [3, 3]);
-            let shape = conv::Shape { images, height, width, c_in, c_out, kernel };
-            Box::new(move |runs| measure::conv2d(shape, runs))
+    if is_wanted("conv") {
+        works.extend(CONV.map(|[videos, frames, height, width, channels]| -> Measure {
+            let (c_in, c_out, kernel) = (channels, channels, [3, 3, frames.min(3)]);
+            let shape = conv::Shape { videos, frames, height, width, c_in, c_out, kernel };
+            Box::new(move |runs| measure::conv(shape, runs))
         }));
     }
     if is_wanted("attention") {

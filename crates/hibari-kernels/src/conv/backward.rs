@@ -15,7 +15,7 @@ const DEPTH: usize = 2400;
 /// Parts whose sums are kept apart and added in order at the end, whatever the thread count.
 const PARTS: usize = 8;
 
-/// The raster of a segment: rows of one image, with zero columns between them and zero rows around the image.
+/// The raster of a segment: rows of one frame, with zero columns between them and zero rows around the frame.
 struct Raster {
     pitch: usize,
     pad: [usize; 2],
@@ -23,17 +23,19 @@ struct Raster {
     rows: usize,
 }
 
-/// Some rows of an image.
+/// Some rows of a frame.
 #[derive(Clone, Copy)]
 struct Segment {
-    image: usize,
+    /// The frame of `dy`, and that of the input that the kernel's frame sees there, among all videos.
+    frames: [usize; 2],
     row0: usize,
     rows: usize,
 }
 
 impl Raster {
     fn new(shape: &Shape) -> Self {
-        let pad = shape.kernel.map(|size| size / 2);
+        let [kh, kw, _] = shape.kernel;
+        let pad = [kh / 2, kw / 2];
         let pitch = shape.width + pad[1];
         let pieces = (shape.height * pitch).div_ceil(DEPTH).max(1);
         Self { pitch, pad, rows: shape.height.div_ceil(pieces).max(1) }
@@ -51,27 +53,38 @@ impl Raster {
     }
 }
 
-/// Sums over all pixels: returns `[kh, kw, c_in, c_out]` and the bias gradient `[c_out]`.
+/// Sums over all pixels, for one frame of the kernel: returns `[kh, kw, c_in, c_out]` and the bias gradient `[c_out]`.
 pub(super) fn weight_gradient<S: Simd>(
     simd: S,
     x: &[f32],
     dy: &[f32],
     shape: Shape,
+    kernel_frame: usize,
 ) -> (Vec<f32>, Vec<f32>) {
     let raster = Raster::new(&shape);
-    let segments: Vec<Segment> = (0..shape.images)
-        .flat_map(|image| (0..shape.height).step_by(raster.rows).map(move |row0| (image, row0)))
-        .map(|(image, row0)| Segment { image, row0, rows: (shape.height - row0).min(raster.rows) })
+    let frames = (0..shape.videos).flat_map(|video| {
+        let (seen, made) = (video * shape.frames + kernel_frame, video * shape.frames_out());
+        (0..shape.frames_out()).map(move |i| [made + i, seen + i])
+    });
+    let segments: Vec<Segment> = frames
+        .flat_map(|frames| (0..shape.height).step_by(raster.rows).map(move |row0| (frames, row0)))
+        .map(|(frames, row0)| Segment {
+            frames,
+            row0,
+            rows: (shape.height - row0).min(raster.rows),
+        })
         .collect();
+    let [kh, kw, _] = shape.kernel;
+    let weights = kh * kw * shape.c_in * shape.c_out;
     if segments.is_empty() {
-        return (vec![0.0; shape.weights()], vec![0.0; shape.c_out]);
+        return (vec![0.0; weights], vec![0.0; shape.c_out]);
     }
     let per_part = segments.len().div_ceil(PARTS);
     let per_pass = (DEPTH / 2 / (raster.rows * raster.pitch)).clamp(1, per_part);
     let mut parts: Vec<(Vec<f32>, Vec<f32>)> = segments
         .par_chunks(per_part)
         .map(|part| {
-            let mut dweight = Vec::with_capacity(shape.weights());
+            let mut dweight = Vec::with_capacity(weights);
             let mut dbias = vec![0.0; shape.c_out];
             for (idx, pass) in part.chunks(per_pass).enumerate() {
                 let init = if idx == 0 { Init::Zero } else { Init::Output };
@@ -80,7 +93,7 @@ pub(super) fn weight_gradient<S: Simd>(
                 unsafe { add_pass(simd, x, dy, &shape, &raster, pass, init, to, &mut dbias) };
             }
             // SAFETY: a part has at least one pass, which has written every value.
-            unsafe { dweight.set_len(shape.weights()) };
+            unsafe { dweight.set_len(weights) };
             (dweight, dbias)
         })
         .collect();
@@ -117,7 +130,7 @@ unsafe fn add_pass<S: Simd>(
     dweight: *mut f32,
     dbias: &mut [f32],
 ) {
-    let &Shape { height, width, c_in, c_out, kernel: [kh, kw], .. } = shape;
+    let &Shape { height, width, c_in, c_out, kernel: [kh, kw, _], .. } = shape;
     let [pad_rows, pad_cols] = raster.pad;
     let zeros = vec![0.0_f32; c_in.max(c_out)];
     let x_pairs = raster.input_pairs();
@@ -130,7 +143,12 @@ unsafe fn add_pass<S: Simd>(
         with_scratch(c_out.div_ceil(NR) * dy_panel, |right| {
             let mut p = 0;
             for (idx, &segment) in pass.iter().enumerate() {
-                let pixel = |place: usize, from: &[f32], channels: usize, halo: [usize; 2]| {
+                let [made, seen] = segment.frames;
+                let pixel = |place: usize,
+                             from: &[f32],
+                             frame: usize,
+                             channels: usize,
+                             halo: [usize; 2]| {
                     let Some(place) = place.checked_sub(halo[1]) else { return zeros.as_ptr() };
                     let row = (segment.row0 + place / raster.pitch).wrapping_sub(halo[0]);
                     let col = place % raster.pitch;
@@ -138,12 +156,12 @@ unsafe fn add_pass<S: Simd>(
                     if row >= height || col >= width || !inside {
                         return zeros.as_ptr();
                     }
-                    from[((segment.image * height + row) * width + col) * channels..].as_ptr()
+                    from[((frame * height + row) * width + col) * channels..].as_ptr()
                 };
                 // SAFETY: the scratch holds every pair of the pass; pixels are within their images or zeros.
                 unsafe {
                     for pair in 0..x_pairs {
-                        let at = |place| pixel(place, x, c_in, [pad_rows, pad_cols]);
+                        let at = |place| pixel(place, x, seen, c_in, [pad_rows, pad_cols]);
                         let places = [at(2 * pair), at(2 * pair + 1), at(2 * pair + 2)];
                         let to = left.add(S::WIDE * (idx * x_pairs + pair) * S::MR);
                         simd.pack_left_pair(places[0], places[1], c_in, to, x_panel);
@@ -151,13 +169,13 @@ unsafe fn add_pass<S: Simd>(
                         simd.pack_left_pair(places[1], places[2], c_in, to, x_panel);
                     }
                     for pair in 0..raster.pairs(segment) {
-                        let at = |place| pixel(place, dy, c_out, [0, 0]);
+                        let at = |place| pixel(place, dy, made, c_out, [0, 0]);
                         let (lo, hi) = (at(2 * pair), at(2 * pair + 1));
                         simd.pack_pair(lo, hi, c_out, right.add(p * NR), dy_panel);
                         p += 1;
                     }
                     let pixels = segment.rows * width;
-                    let first = (segment.image * height + segment.row0) * width * c_out;
+                    let first = (made * height + segment.row0) * width * c_out;
                     for (panel, dbias) in dbias.chunks_mut(NR).enumerate() {
                         let mut sums = [0.0; NR];
                         let from = dy.as_ptr().add(first + panel * NR);

@@ -1,39 +1,51 @@
-//! Every instruction set against f64, on odd shapes and poisoned outputs.
+//! Every instruction set and method against f64, on odd shapes and poisoned outputs.
 
-use super::{Shape, conv2d_dw_on, conv2d_dx_into, conv2d_into};
+use super::{Method, Shape, conv_dw_on, conv_dx_into, conv_into};
 use crate::isa::Isa;
 use crate::testing::{BF16_BOUND, assert_close, assert_same_at_any_thread_count, values};
 
+/// Error bound of Winograd's way: its points, which are sums of pixels, are what is rounded. At the edges, where half of a
+/// tile is zeros, little of them is left in the output.
+const WINOGRAD_BOUND: f64 = 5e-3;
+
 const fn shape(
-    images: usize,
+    [videos, frames]: [usize; 2],
     [height, width]: [usize; 2],
     [c_in, c_out]: [usize; 2],
-    kernel: [usize; 2],
+    kernel: [usize; 3],
 ) -> Shape {
-    Shape { images, height, width, c_in, c_out, kernel }
+    Shape { videos, frames, height, width, c_in, c_out, kernel }
 }
 
-const SHAPES: [Shape; 8] = [
-    shape(1, [1, 1], [1, 1], [3, 3]),
-    shape(2, [5, 7], [3, 33], [3, 3]),
-    shape(3, [9, 16], [13, 12], [3, 3]),
-    shape(1, [4, 3], [130, 40], [3, 3]),
-    shape(11, [6, 5], [8, 64], [5, 3]),
-    shape(2, [8, 9], [6, 5], [1, 3]),
-    shape(1, [70, 45], [64, 16], [3, 3]),
-    shape(20, [3, 4], [17, 9], [3, 1]),
+const SHAPES: [Shape; 12] = [
+    shape([1, 1], [1, 1], [1, 1], [3, 3, 1]),
+    shape([2, 1], [5, 7], [3, 33], [3, 3, 1]),
+    shape([3, 1], [9, 16], [13, 12], [3, 3, 1]),
+    shape([1, 1], [4, 3], [130, 40], [3, 3, 1]),
+    shape([11, 1], [6, 5], [8, 64], [5, 3, 1]),
+    shape([2, 1], [8, 9], [6, 5], [1, 3, 1]),
+    shape([1, 1], [70, 45], [64, 16], [3, 3, 1]),
+    shape([20, 1], [3, 4], [17, 9], [3, 1, 1]),
+    shape([2, 4], [9, 7], [18, 35], [3, 3, 3]),
+    shape([1, 3], [21, 18], [70, 5], [3, 3, 2]),
+    shape([2, 3], [6, 5], [9, 34], [1, 1, 3]),
+    shape([1, 2], [4, 4], [5, 6], [3, 3, 3]),
 ];
 
 /// Calls `f(output pixel, input pixel, tap)` for every product of the convolution.
 fn for_each_tap(shape: Shape, mut f: impl FnMut(usize, usize, usize)) {
-    let Shape { images, height, width, kernel: [kh, kw], .. } = shape;
-    for image in 0..images {
-        for (i, j) in (0..height).flat_map(|i| (0..width).map(move |j| (i, j))) {
-            for (u, v) in (0..kh).flat_map(|u| (0..kw).map(move |v| (u, v))) {
+    let Shape { videos, frames, height, width, kernel: [kh, kw, kt], .. } = shape;
+    let frames_out = shape.frames_out();
+    let places = || (0..height).flat_map(|i| (0..width).map(move |j| (i, j)));
+    let taps = || (0..kh).flat_map(|u| (0..kw).map(move |v| (u, v)));
+    for (video, frame) in (0..videos).flat_map(|v| (0..frames_out).map(move |f| (v, f))) {
+        for ((i, j), t) in places().flat_map(|at| (0..kt).map(move |t| (at, t))) {
+            for (u, v) in taps() {
                 let (r, c) = ((i + u).wrapping_sub(kh / 2), (j + v).wrapping_sub(kw / 2));
                 if r < height && c < width {
-                    let first = image * height;
-                    f((first + i) * width + j, (first + r) * width + c, u * kw + v);
+                    let made = (video * frames_out + frame) * height + i;
+                    let seen = (video * frames + frame + t) * height + r;
+                    f(made * width + j, seen * width + c, (u * kw + v) * kt + t);
                 }
             }
         }
@@ -44,11 +56,11 @@ fn for_each_tap(shape: Shape, mut f: impl FnMut(usize, usize, usize)) {
 fn convolutions_match_f64_on_every_isa() {
     for shape in SHAPES {
         let Shape { c_in, c_out, .. } = shape;
-        let pixels = shape.pixels();
-        let (x, w) = (values(1, pixels * c_in), values(2, shape.weights()));
-        let (dy, bias) = (values(3, pixels * c_out), values(4, c_out));
-        let mut y_ref: Vec<f64> = (0..pixels * c_out).map(|i| f64::from(bias[i % c_out])).collect();
-        let mut dx_ref = vec![0.0; pixels * c_in];
+        let (seen, made) = (shape.pixels(), shape.pixels_out());
+        let (x, w) = (values(1, seen * c_in), values(2, shape.weights()));
+        let (dy, bias) = (values(3, made * c_out), values(4, c_out));
+        let mut y_ref: Vec<f64> = (0..made * c_out).map(|i| f64::from(bias[i % c_out])).collect();
+        let mut dx_ref = vec![0.0; seen * c_in];
         let mut dw_ref = vec![0.0; shape.weights()];
         for_each_tap(shape, |out, input, tap| {
             for c in 0..c_in {
@@ -63,18 +75,26 @@ fn convolutions_match_f64_on_every_isa() {
             }
         });
         let db_ref: Vec<f64> =
-            (0..c_out).map(|o| (0..pixels).map(|p| f64::from(dy[p * c_out + o])).sum()).collect();
+            (0..c_out).map(|o| (0..made).map(|p| f64::from(dy[p * c_out + o])).sum()).collect();
         for isa in Isa::ALL.into_iter().filter(|isa| isa.is_available()) {
             let what = format!("{isa:?} {shape:?}");
-            let mut y = vec![f32::NAN; y_ref.len()];
-            // SAFETY: the lengths are those of the shape.
-            unsafe { conv2d_into(isa, &x, &w, Some(&bias), shape, y.as_mut_ptr()) };
-            assert_close(&format!("y {what}"), &y, &y_ref, BF16_BOUND);
-            let mut dx = vec![f32::NAN; dx_ref.len()];
-            // SAFETY: as above.
-            unsafe { conv2d_dx_into(isa, &dy, &w, shape, dx.as_mut_ptr()) };
-            assert_close(&format!("dx {what}"), &dx, &dx_ref, BF16_BOUND);
-            let (dw, db) = conv2d_dw_on(isa, &x, &dy, shape);
+            let methods: &[Method] = match shape.kernel {
+                [3, 3, _] => &[Method::Direct, Method::Winograd],
+                _ => &[Method::Direct],
+            };
+            for &method in methods {
+                let what = format!("{method:?} {what}");
+                let bound = if method == Method::Direct { BF16_BOUND } else { WINOGRAD_BOUND };
+                let mut y = vec![f32::NAN; y_ref.len()];
+                // SAFETY: the lengths are those of the shape.
+                unsafe { conv_into(isa, method, &x, &w, Some(&bias), shape, y.as_mut_ptr()) };
+                assert_close(&format!("y {what}"), &y, &y_ref, bound);
+                let mut dx = vec![f32::NAN; dx_ref.len()];
+                // SAFETY: as above.
+                unsafe { conv_dx_into(isa, method, &dy, &w, shape, dx.as_mut_ptr()) };
+                assert_close(&format!("dx {what}"), &dx, &dx_ref, bound);
+            }
+            let (dw, db) = conv_dw_on(isa, &x, &dy, shape);
             assert_close(&format!("dw {what}"), &dw, &dw_ref, BF16_BOUND);
             assert_close(&format!("db {what}"), &db, &db_ref, 1e-5);
         }
@@ -83,12 +103,30 @@ fn convolutions_match_f64_on_every_isa() {
 
 #[test]
 fn thread_count_changes_no_bit() {
-    let shape = shape(19, [9, 16], [24, 40], [3, 3]);
-    let x = values(1, shape.pixels() * shape.c_in);
-    let dy = values(2, shape.pixels() * shape.c_out);
-    let w = values(3, shape.weights());
-    assert_same_at_any_thread_count("conv2d", || super::conv2d(&x, &w, None, shape));
-    assert_same_at_any_thread_count("conv2d_dx", || super::conv2d_dx(&dy, &w, shape));
-    assert_same_at_any_thread_count("conv2d_dw", || super::conv2d_dw(&x, &dy, shape).0);
-    assert_same_at_any_thread_count("bias", || super::conv2d_dw(&x, &dy, shape).1);
+    for (isa, frames) in Isa::ALL.into_iter().flat_map(|isa| [(isa, 1), (isa, 4)]) {
+        if !isa.is_available() {
+            continue;
+        }
+        let shape = shape([7, frames], [9, 16], [24, 40], [3, 3, frames.min(3)]);
+        let x = values(1, shape.pixels() * shape.c_in);
+        let dy = values(2, shape.pixels_out() * shape.c_out);
+        let w = values(3, shape.weights());
+        for method in [Method::Direct, Method::Winograd] {
+            let what = format!("{method:?} {isa:?}");
+            assert_same_at_any_thread_count(&format!("y {what}"), || {
+                let mut y = vec![f32::NAN; dy.len()];
+                // SAFETY: the lengths are those of the shape.
+                unsafe { conv_into(isa, method, &x, &w, None, shape, y.as_mut_ptr()) };
+                y
+            });
+            assert_same_at_any_thread_count(&format!("dx {what}"), || {
+                let mut dx = vec![f32::NAN; x.len()];
+                // SAFETY: as above.
+                unsafe { conv_dx_into(isa, method, &dy, &w, shape, dx.as_mut_ptr()) };
+                dx
+            });
+        }
+        assert_same_at_any_thread_count("dw", || conv_dw_on(isa, &x, &dy, shape).0);
+        assert_same_at_any_thread_count("bias", || conv_dw_on(isa, &x, &dy, shape).1);
+    }
 }

@@ -4,59 +4,68 @@
 use burn::backend::{Backend, TensorMetadata, tensor::FloatTensor};
 use burn::tensor::{Shape, Slice, ops::PadMode};
 
-use super::kernel_size;
+use super::{frames_out, kernel_size};
 
-/// `[B, H, W, C]` to `[B, H * W, kh * kw * C]`: the pixels under the kernel at each place.
-fn columns<B: Backend>(x: FloatTensor<B>, [kh, kw]: [usize; 2]) -> FloatTensor<B> {
-    let [b, h, w, c] = x.shape().dims();
-    let padding = [(0, 0), (kh / 2, kh / 2), (kw / 2, kw / 2), (0, 0)];
+/// `[B, T, H, W, C]` to `[B, F * H * W, kh * kw * kt * C]`: the pixels under the kernel at each place.
+fn columns<B: Backend>(x: FloatTensor<B>, [kh, kw, kt]: [usize; 3]) -> FloatTensor<B> {
+    let [b, t, h, w, c] = x.shape().dims();
+    let frames = frames_out(t, kt);
+    let padding = [(0, 0), (0, 0), (kh / 2, kh / 2), (kw / 2, kw / 2), (0, 0)];
     let padded = B::float_pad(x, &padding, PadMode::Constant(0.0));
-    let part = |u: usize, v: usize| {
-        let rows = Slice::from(u as isize..(u + h) as isize);
-        let columns = Slice::from(v as isize..(v + w) as isize);
-        B::float_slice(padded.clone(), &[Slice::from(..), rows, columns, Slice::from(..)])
+    let range = |first: usize, len: usize| Slice::from(first as isize..(first + len) as isize);
+    let part = |u: usize, v: usize, s: usize| {
+        let places = [range(s, frames), range(u, h), range(v, w)];
+        let [frames, rows, columns] = places;
+        let slices = [Slice::from(..), frames, rows, columns, Slice::from(..)];
+        B::float_slice(padded.clone(), &slices)
     };
-    let parts = (0..kh * kw).map(|at| part(at / kw, at % kw)).collect();
-    B::float_reshape(B::float_cat(parts, 3), Shape::new([b, h * w, kh * kw * c]))
+    let parts = (0..kh * kw * kt).map(|at| part(at / kt / kw, at / kt % kw, at % kt)).collect();
+    B::float_reshape(B::float_cat(parts, 4), Shape::new([b, frames * h * w, kh * kw * kt * c]))
 }
 
 /// Convolution with bias.
-pub(crate) fn conv2d<B: Backend>(
+pub(crate) fn conv<B: Backend>(
     x: FloatTensor<B>,
     weight: FloatTensor<B>,
     bias: Option<FloatTensor<B>>,
 ) -> FloatTensor<B> {
-    let [b, h, w, _] = x.shape().dims();
-    let [kh, kw, c_in, c_out] = weight.shape().dims();
-    let columns = columns::<B>(x, kernel_size(&weight.shape()));
-    let columns = B::float_reshape(columns, Shape::new([b * h * w, kh * kw * c_in]));
-    let weight = B::float_reshape(weight, Shape::new([kh * kw * c_in, c_out]));
+    let [b, t, h, w, _] = x.shape().dims();
+    let [kh, kw, kt, c_in, c_out] = weight.shape().dims();
+    let frames = frames_out(t, kt);
+    let columns = columns::<B>(x, [kh, kw, kt]);
+    let columns = B::float_reshape(columns, Shape::new([b * frames * h * w, kh * kw * kt * c_in]));
+    let weight = B::float_reshape(weight, Shape::new([kh * kw * kt * c_in, c_out]));
     let mut y = B::float_matmul(columns, weight);
     if let Some(bias) = bias {
         y = B::float_add(y, B::float_reshape(bias, Shape::new([1, c_out])));
     }
-    B::float_reshape(y, Shape::new([b, h, w, c_out]))
+    B::float_reshape(y, Shape::new([b, frames, h, w, c_out]))
 }
 
 /// Gradient to the input.
-pub(crate) fn conv2d_dx<B: Backend>(dy: FloatTensor<B>, weight: FloatTensor<B>) -> FloatTensor<B> {
-    // As for every odd kernel with this padding, the gradient is the convolution with the weight turned around.
-    conv2d::<B>(dy, B::float_swap_dims(B::float_flip(weight, &[0, 1]), 2, 3), None)
+pub(crate) fn conv_dx<B: Backend>(dy: FloatTensor<B>, weight: FloatTensor<B>) -> FloatTensor<B> {
+    // As for every odd kernel with this padding, the gradient is the convolution with the weight turned around, over frames
+    // that have as many of zeros on both sides as the kernel sees beyond one.
+    let [.., kt] = kernel_size(&weight.shape());
+    let padding = [(0, 0), (kt - 1, kt - 1), (0, 0), (0, 0), (0, 0)];
+    let dy = if kt > 1 { B::float_pad(dy, &padding, PadMode::Constant(0.0)) } else { dy };
+    conv::<B>(dy, B::float_swap_dims(B::float_flip(weight, &[0, 1, 2]), 3, 4), None)
 }
 
 /// Gradients to weight and bias.
-pub(crate) fn conv2d_dw<B: Backend>(
+pub(crate) fn conv_dw<B: Backend>(
     x: FloatTensor<B>,
     dy: FloatTensor<B>,
-    kernel: [usize; 2],
+    kernel: [usize; 3],
 ) -> (FloatTensor<B>, FloatTensor<B>) {
-    let [_, _, _, c_in] = x.shape().dims();
-    let [b, h, w, c_out] = dy.shape().dims();
-    let dbias = B::float_sum_dims(dy.clone(), &[0, 1, 2]);
+    let [_, _, _, _, c_in] = x.shape().dims();
+    let [b, frames, h, w, c_out] = dy.shape().dims();
+    let dbias = B::float_sum_dims(dy.clone(), &[0, 1, 2, 3]);
     let dbias = B::float_reshape(dbias, Shape::new([c_out]));
-    // One product an image and then their sum: enough of them to fill a card.
+    // One product a video and then their sum: enough of them to fill a card.
     let columns = B::float_swap_dims(columns::<B>(x, kernel), 1, 2);
-    let dy = B::float_reshape(dy, Shape::new([b, h * w, c_out]));
+    let dy = B::float_reshape(dy, Shape::new([b, frames * h * w, c_out]));
     let dweight = B::float_sum_dim(B::float_matmul(columns, dy), 0);
-    (B::float_reshape(dweight, Shape::new([kernel[0], kernel[1], c_in, c_out])), dbias)
+    let [kh, kw, kt] = kernel;
+    (B::float_reshape(dweight, Shape::new([kh, kw, kt, c_in, c_out])), dbias)
 }

@@ -3,64 +3,73 @@
 use burn::backend::{Flex, TensorMetadata, tensor::FloatTensor};
 use hibari_kernels::conv::{self, Shape};
 
-use super::{ConvOps, reference};
-use crate::flex::{all_f32, contiguous, tensor, values};
+use super::{ConvOps, kernel_size, reference};
+use crate::flex::{FlexTensor, all_f32, contiguous, tensor, values};
 
-fn sizes(image: &FloatTensor<Flex>, c_in: usize, c_out: usize, kernel: [usize; 2]) -> Shape {
-    let [images, height, width, _] = image.shape().dims();
-    Shape { images, height, width, c_in, c_out, kernel }
+/// The sizes of a convolution of `frames` frames a video; `like` is either side of it.
+fn sizes(like: &FlexTensor, frames: usize, [c_in, c_out]: [usize; 2], kernel: [usize; 3]) -> Shape {
+    let [videos, _, height, width, _] = like.shape().dims();
+    Shape { videos, frames, height, width, c_in, c_out, kernel }
+}
+
+fn channels(weight: &FlexTensor) -> [usize; 2] {
+    let [.., c_in, c_out] = weight.shape().dims::<5>();
+    [c_in, c_out]
+}
+
+fn forward(x: FlexTensor, weight: FlexTensor, bias: Option<FlexTensor>) -> FlexTensor {
+    let frames = x.shape()[1];
+    let shape = sizes(&x, frames, channels(&weight), kernel_size(&weight.shape()));
+    let (x, weight, bias) = (contiguous(x), contiguous(weight), bias.map(contiguous));
+    let y = conv::conv(values(&x), values(&weight), bias.as_ref().map(values), shape);
+    let Shape { videos, height, width, c_out, .. } = shape;
+    tensor(y, [videos, shape.frames_out(), height, width, c_out])
 }
 
 impl ConvOps for Flex {
-    fn conv2d_cl(x: FloatTensor<Self>, weight: FloatTensor<Self>) -> FloatTensor<Self> {
+    fn conv(x: FloatTensor<Self>, weight: FloatTensor<Self>) -> FloatTensor<Self> {
         if !all_f32([&x, &weight]) {
-            return reference::conv2d::<Self>(x, weight, None);
+            return reference::conv::<Self>(x, weight, None);
         }
-        let [kh, kw, c_in, c_out] = weight.shape().dims();
-        let shape = sizes(&x, c_in, c_out, [kh, kw]);
-        let (x, weight) = (contiguous(x), contiguous(weight));
-        let y = conv::conv2d(values(&x), values(&weight), None, shape);
-        tensor(y, [shape.images, shape.height, shape.width, c_out])
+        forward(x, weight, None)
     }
 
-    fn conv2d_cl_bias(
+    fn conv_bias(
         x: FloatTensor<Self>,
         weight: FloatTensor<Self>,
         bias: FloatTensor<Self>,
     ) -> FloatTensor<Self> {
         if !all_f32([&x, &weight, &bias]) {
-            return reference::conv2d::<Self>(x, weight, Some(bias));
+            return reference::conv::<Self>(x, weight, Some(bias));
         }
-        let [kh, kw, c_in, c_out] = weight.shape().dims();
-        let shape = sizes(&x, c_in, c_out, [kh, kw]);
-        let [x, weight, bias] = [x, weight, bias].map(contiguous);
-        let y = conv::conv2d(values(&x), values(&weight), Some(values(&bias)), shape);
-        tensor(y, [shape.images, shape.height, shape.width, c_out])
+        forward(x, weight, Some(bias))
     }
 
-    fn conv2d_cl_dx(dy: FloatTensor<Self>, weight: FloatTensor<Self>) -> FloatTensor<Self> {
+    fn conv_dx(dy: FloatTensor<Self>, weight: FloatTensor<Self>) -> FloatTensor<Self> {
         if !all_f32([&dy, &weight]) {
-            return reference::conv2d_dx::<Self>(dy, weight);
+            return reference::conv_dx::<Self>(dy, weight);
         }
-        let [kh, kw, c_in, c_out] = weight.shape().dims();
-        let shape = sizes(&dy, c_in, c_out, [kh, kw]);
+        let kernel = kernel_size(&weight.shape());
+        let frames = dy.shape()[1] + kernel[2] - 1;
+        let shape = sizes(&dy, frames, channels(&weight), kernel);
         let (dy, weight) = (contiguous(dy), contiguous(weight));
-        let dx = conv::conv2d_dx(values(&dy), values(&weight), shape);
-        tensor(dx, [shape.images, shape.height, shape.width, c_in])
+        let dx = conv::conv_dx(values(&dy), values(&weight), shape);
+        tensor(dx, [shape.videos, frames, shape.height, shape.width, shape.c_in])
     }
 
-    fn conv2d_cl_dw(
+    fn conv_dw(
         x: FloatTensor<Self>,
         dy: FloatTensor<Self>,
-        kernel: [usize; 2],
+        kernel: [usize; 3],
     ) -> (FloatTensor<Self>, FloatTensor<Self>) {
         if !all_f32([&x, &dy]) {
-            return reference::conv2d_dw::<Self>(x, dy, kernel);
+            return reference::conv_dw::<Self>(x, dy, kernel);
         }
-        let (c_in, c_out) = (x.shape()[3], dy.shape()[3]);
-        let shape = sizes(&x, c_in, c_out, kernel);
+        let (c_in, c_out) = (x.shape()[4], dy.shape()[4]);
+        let shape = sizes(&x, x.shape()[1], [c_in, c_out], kernel);
         let (x, dy) = (contiguous(x), contiguous(dy));
-        let (dweight, dbias) = conv::conv2d_dw(values(&x), values(&dy), shape);
-        (tensor(dweight, [kernel[0], kernel[1], c_in, c_out]), tensor(dbias, [c_out]))
+        let (dweight, dbias) = conv::conv_dw(values(&x), values(&dy), shape);
+        let [kh, kw, kt] = kernel;
+        (tensor(dweight, [kh, kw, kt, c_in, c_out]), tensor(dbias, [c_out]))
     }
 }

@@ -1,4 +1,4 @@
-//! Two-dimensional convolution over channels-last images, with bf16 products and f32 accumulation on the CPU.
+//! Convolution over channels-last images and videos, with bf16 products and f32 accumulation on the CPU.
 
 mod autodiff;
 #[cfg(any(feature = "cube", test))]
@@ -13,36 +13,36 @@ use burn::tensor::{Shape, Tensor};
 
 /// The convolution and its gradients as a Burn backend extension.
 ///
-/// Images are `[B, H, W, C]`, weights `[kh, kw, Cin, Cout]` with odd `kh` and `kw`; stride 1, zero padding that keeps the
-/// size. The suffix `_cl` (channels last) sets the names apart from Burn's own `conv2d`.
+/// Videos are `[B, T, H, W, C]`, weights `[kh, kw, kt, Cin, Cout]` with odd `kh` and `kw`; stride 1, zero padding that keeps
+/// height and width, none in time: `T - kt + 1` frames come out.
 #[backend_extension(Flex, Cube: cfg(feature = "cube"), Autodiff)]
 pub trait ConvOps: Backend {
     /// The convolution.
-    fn conv2d_cl(x: FloatTensor<Self>, weight: FloatTensor<Self>) -> FloatTensor<Self> {
-        reference::conv2d::<Self>(x, weight, None)
+    fn conv(x: FloatTensor<Self>, weight: FloatTensor<Self>) -> FloatTensor<Self> {
+        reference::conv::<Self>(x, weight, None)
     }
 
     /// The convolution with a bias `[Cout]`.
-    fn conv2d_cl_bias(
+    fn conv_bias(
         x: FloatTensor<Self>,
         weight: FloatTensor<Self>,
         bias: FloatTensor<Self>,
     ) -> FloatTensor<Self> {
-        reference::conv2d::<Self>(x, weight, Some(bias))
+        reference::conv::<Self>(x, weight, Some(bias))
     }
 
-    /// Gradient to the input: `dy` `[B, H, W, Cout]` to `[B, H, W, Cin]`.
-    fn conv2d_cl_dx(dy: FloatTensor<Self>, weight: FloatTensor<Self>) -> FloatTensor<Self> {
-        reference::conv2d_dx::<Self>(dy, weight)
+    /// Gradient to the input, from that to the output.
+    fn conv_dx(dy: FloatTensor<Self>, weight: FloatTensor<Self>) -> FloatTensor<Self> {
+        reference::conv_dx::<Self>(dy, weight)
     }
 
-    /// Gradients to weight and bias for a kernel of `[kh, kw]`: to `[kh, kw, Cin, Cout]` and `[Cout]`.
-    fn conv2d_cl_dw(
+    /// Gradients to weight and bias for a kernel of `[kh, kw, kt]`: to `[kh, kw, kt, Cin, Cout]` and `[Cout]`.
+    fn conv_dw(
         x: FloatTensor<Self>,
         dy: FloatTensor<Self>,
-        kernel: [usize; 2],
+        kernel: [usize; 3],
     ) -> (FloatTensor<Self>, FloatTensor<Self>) {
-        reference::conv2d_dw::<Self>(x, dy, kernel)
+        reference::conv_dw::<Self>(x, dy, kernel)
     }
 }
 
@@ -58,20 +58,43 @@ pub trait ConvOps: Backend {
 /// if the shapes disagree or the kernel is even
 #[track_caller]
 pub fn conv2d(x: Tensor<4>, weight: Tensor<4>, bias: Option<Tensor<1>>) -> Tensor<4> {
-    let [_, _, _, c] = x.dims();
-    let [kh, kw, c_in, c_out] = weight.dims();
+    conv3d(x.unsqueeze_dim::<5>(1), weight.unsqueeze_dim::<5>(2), bias).squeeze_dim::<4>(1)
+}
+
+/// Convolves channels-last videos with stride 1, zero padding that keeps height and width, and none in time.
+///
+/// `y[b,f,i,j,o] = bias[o] + sum_{u,v,t,c} x[b, f+t, i+u-kh/2, j+v-kw/2, c] w[u,v,t,c,o]`; products in bf16, sums in f32 (on
+/// the CPU).
+///
+/// # Shapes
+/// - `x`: `[B, T, H, W, Cin]`; returned as `[B, T - kt + 1, H, W, Cout]`
+/// - `weight`: `[kh, kw, kt, Cin, Cout]`
+/// - `bias`: `[Cout]`
+/// # Panics
+/// if the shapes disagree, the kernel is even in height or width, or the frames are fewer than its own
+#[track_caller]
+pub fn conv3d(x: Tensor<5>, weight: Tensor<5>, bias: Option<Tensor<1>>) -> Tensor<5> {
+    let [_, t, _, _, c] = x.dims();
+    let [kh, kw, kt, c_in, c_out] = weight.dims();
     assert_eq!(c, c_in, "image and weight differ in their input channels");
     assert!(kh % 2 == 1 && kw % 2 == 1, "the kernel `{kh}x{kw}` is not odd");
+    assert!(kt >= 1 && t >= kt, "`{t}` frames are fewer than the `{kt}` of the kernel");
     if let Some(bias) = &bias {
         assert_eq!(bias.dims(), [c_out], "the bias does not fit the weight");
     }
     let (x, weight) = (x.into_dispatch(), weight.into_dispatch());
     Tensor::from_dispatch(match bias {
-        Some(bias) => <Dispatch as ConvOps>::conv2d_cl_bias(x, weight, bias.into_dispatch()),
-        None => <Dispatch as ConvOps>::conv2d_cl(x, weight),
+        Some(bias) => <Dispatch as ConvOps>::conv_bias(x, weight, bias.into_dispatch()),
+        None => <Dispatch as ConvOps>::conv(x, weight),
     })
 }
 
-fn kernel_size(weight: &Shape) -> [usize; 2] {
-    [weight[0], weight[1]]
+fn kernel_size(weight: &Shape) -> [usize; 3] {
+    [weight[0], weight[1], weight[2]]
+}
+
+/// Frames for which a kernel of `kt` has all of its own among `t`.
+#[cfg(any(feature = "cube", test))]
+fn frames_out(t: usize, kt: usize) -> usize {
+    t + 1 - kt
 }

@@ -2,29 +2,31 @@
 
 use burn::tensor::{Device, Tensor, module, ops::ConvOptions};
 
-use super::conv2d;
+use super::{conv2d, conv3d};
 use crate::testing::{assert_close, random};
 
 /// Error bound for bf16 operands.
 const BF16: f64 = 4e-3;
 
-fn plain(x: Tensor<4>, w: Tensor<4>, b: Tensor<1>) -> Tensor<4> {
-    let [kh, kw, _, _] = w.dims();
-    let options = ConvOptions::new([1, 1], [kh / 2, kw / 2], [1, 1], 1);
-    let y = module::conv2d(x.permute([0, 3, 1, 2]), w.permute([3, 2, 0, 1]), Some(b), options);
-    y.permute([0, 2, 3, 1])
+fn plain(x: Tensor<5>, w: Tensor<5>, b: Tensor<1>) -> Tensor<5> {
+    let [kh, kw, ..] = w.dims();
+    let options = ConvOptions::new([1, 1, 1], [0, kh / 2, kw / 2], [1, 1, 1], 1);
+    let (x, w) = (x.permute([0, 4, 1, 2, 3]), w.permute([4, 3, 2, 0, 1]));
+    module::conv3d(x, w, Some(b), options).permute([0, 2, 3, 4, 1])
 }
 
 #[test]
 fn value_and_gradients_match_burn() {
     let device = Device::default().autodiff();
-    for kernel in [[3, 3], [1, 1], [5, 3]] {
-        let x = random::<4>(1, [3, 7, 9, 14], &device).require_grad();
-        let w = random::<4>(2, [kernel[0], kernel[1], 14, 21], &device).require_grad();
-        let b = random::<1>(3, [21], &device).require_grad();
-        let pull = random::<4>(4, [3, 7, 9, 21], &device);
+    let many = |kernel| (kernel, 27);
+    for ([kh, kw, kt], c_in) in [many([3, 3, 1]), ([3, 3, 3], 14), ([1, 1, 1], 14), ([5, 3, 2], 14)]
+    {
+        let x = random::<5>(1, [2, 4, 7, 9, c_in], &device).require_grad();
+        let w = random::<5>(2, [kh, kw, kt, c_in, 31], &device).require_grad();
+        let b = random::<1>(3, [31], &device).require_grad();
+        let pull = random::<5>(4, [2, 5 - kt, 7, 9, 31], &device);
 
-        let y = conv2d(x.clone(), w.clone(), Some(b.clone()));
+        let y = conv3d(x.clone(), w.clone(), Some(b.clone()));
         let grads = (y.clone() * pull.clone()).sum().backward();
         let reference = plain(x.clone(), w.clone(), b.clone());
         let expected = (reference.clone() * pull).sum().backward();
@@ -37,29 +39,39 @@ fn value_and_gradients_match_burn() {
 }
 
 #[test]
+fn images_are_videos_of_one_frame() {
+    let device = Device::default();
+    let (x, w) = (random::<4>(1, [3, 6, 5, 28], &device), random::<4>(2, [3, 3, 28, 7], &device));
+    let b = random::<1>(3, [7], &device);
+    let video = plain(x.clone().unsqueeze_dim(1), w.clone().unsqueeze_dim(2), b.clone());
+    assert_close("y", conv2d(x, w, Some(b)), video.squeeze_dim(1), BF16);
+}
+
+#[test]
 fn plain_bodies_match_burn() {
     use super::{columns, reference};
     use burn::backend::{Backend, Flex, tensor::FloatTensor};
     // The bodies of other backends, called on the CPU backend itself.
     fn oracle<B: Backend>([x, w, dy]: [FloatTensor<B>; 3]) -> [FloatTensor<B>; 3] {
-        let y = reference::conv2d::<B>(x.clone(), w.clone(), None);
-        let dx = reference::conv2d_dx::<B>(dy.clone(), w);
-        let (dw, _) = reference::conv2d_dw::<B>(x, dy, [3, 5]);
+        let y = reference::conv::<B>(x.clone(), w.clone(), None);
+        let dx = reference::conv_dx::<B>(dy.clone(), w);
+        let (dw, _) = reference::conv_dw::<B>(x, dy, [3, 5, 2]);
         [y, dx, dw]
     }
     fn gathered<B: Backend>([x, w, dy]: [FloatTensor<B>; 3]) -> [FloatTensor<B>; 3] {
-        let y = columns::conv2d::<B>(x.clone(), w.clone(), None);
-        let dx = columns::conv2d_dx::<B>(dy.clone(), w);
-        let (dw, _) = columns::conv2d_dw::<B>(x, dy, [3, 5]);
+        let y = columns::conv::<B>(x.clone(), w.clone(), None);
+        let dx = columns::conv_dx::<B>(dy.clone(), w);
+        let (dw, _) = columns::conv_dw::<B>(x, dy, [3, 5, 2]);
         [y, dx, dw]
     }
     let device = Device::default();
-    let data = |seed, dims: [usize; 4]| random::<4>(seed, dims, &device).into_data();
-    let [x, w, dy] = [data(1, [2, 6, 7, 3]), data(2, [3, 5, 3, 4]), data(3, [2, 6, 7, 4])];
+    let data = |seed, dims: [usize; 5]| random::<5>(seed, dims, &device).into_data();
+    let [x, w] = [data(1, [2, 4, 6, 7, 3]), data(2, [3, 5, 2, 3, 4])];
+    let dy = data(3, [2, 3, 6, 7, 4]);
     let tensors = || [&x, &w, &dy].map(|d| FloatTensor::<Flex>::from_data(d.clone()));
     let out = [oracle::<Flex>(tensors()), gathered::<Flex>(tensors())];
-    let out = out.map(|three| three.map(|t| Tensor::<4>::from_data(t.into_data(), &device)));
-    let [x, w, dy] = [x, w, dy].map(|d| Tensor::<4>::from_data(d, &device.clone().autodiff()));
+    let out = out.map(|three| three.map(|t| Tensor::<5>::from_data(t.into_data(), &device)));
+    let [x, w, dy] = [x, w, dy].map(|d| Tensor::<5>::from_data(d, &device.clone().autodiff()));
     let (x, w) = (x.require_grad(), w.require_grad());
     let b = Tensor::zeros([4], &device.clone().autodiff());
     let y = plain(x.clone(), w.clone(), b);

@@ -11,7 +11,7 @@ use burn::tensor::{
     Device, Shape, Tensor, activation::softmax, module::conv3d, ops::ConvOptions, ops::PadMode,
 };
 use hibari_ops::activation::silu;
-use hibari_ops::conv::conv2d;
+use hibari_ops::conv::{self, conv2d};
 use hibari_ops::norm::rms_norm;
 
 use super::super::layers::Products;
@@ -103,22 +103,14 @@ impl Conv3d {
     /// Without padding in time: `T` frames give `(T - kt) / stride + 1`.
     pub(super) fn forward(&self, x: Tensor<5>, stride: usize) -> Tensor<5> {
         let weight = self.weight.val();
-        let [kh, kw, kt, c_in, c_out] = weight.dims();
+        let [kh, kw, ..] = weight.dims();
         if self.products == Products::Exact || stride > 1 {
             let options = ConvOptions::new([stride, 1, 1], [0, kh / 2, kw / 2], [1, 1, 1], 1);
             let weight = weight.permute([4, 3, 2, 0, 1]);
             let y = conv3d(channels_first(x), weight, Some(self.bias.val()), options);
             return channels_last(y);
         }
-        // The frames that one frame of the result sees are channels of a picture.
-        let weight = weight.reshape([kh, kw, kt * c_in, c_out]);
-        let [b, frames, h, w, _] = x.dims();
-        let picture = |frame: usize| {
-            let seen = (frame..frame + kt).map(|i| x.clone().narrow(1, i, 1).squeeze_dim::<4>(1));
-            let seen = Tensor::cat(seen.collect(), 3);
-            conv2d(seen, weight.clone(), Some(self.bias.val())).reshape([b, 1, h, w, c_out])
-        };
-        Tensor::cat((0..=frames - kt).map(picture).collect(), 1)
+        conv::conv3d(x, weight, Some(self.bias.val()))
     }
 
     /// With the two frames before the chunk in front, zeros at the start; for `kt = 3`.
