@@ -151,6 +151,8 @@ fn lora(text: &str) -> Result<LoraFile, String> {
 pub(crate) enum IsaLimit {
     /// Portable code
     Scalar,
+    /// NEON of 64-bit Arm
+    Neon,
     /// AVX2 and FMA
     Avx2,
     /// AVX-512
@@ -165,6 +167,7 @@ impl From<IsaLimit> for Isa {
     fn from(limit: IsaLimit) -> Self {
         match limit {
             IsaLimit::Scalar => Self::Scalar,
+            IsaLimit::Neon => Self::Neon,
             IsaLimit::Avx2 => Self::Avx2,
             IsaLimit::Avx512 => Self::Avx512,
             IsaLimit::Avx512Bf16 => Self::Avx512Bf16,

@@ -7,6 +7,8 @@ use std::sync::atomic::{AtomicU8, Ordering};
 pub enum Isa {
     /// Portable code, vectorised by the compiler where it can.
     Scalar,
+    /// NEON of 64-bit Arm.
+    Neon,
     /// AVX2 and FMA.
     Avx2,
     /// AVX-512 (F, BW, DQ, VL).
@@ -19,14 +21,15 @@ pub enum Isa {
 
 impl Isa {
     /// Every instruction set, in rising order.
-    pub const ALL: [Self; 5] =
-        [Self::Scalar, Self::Avx2, Self::Avx512, Self::Avx512Bf16, Self::Amx];
+    pub const ALL: [Self; 6] =
+        [Self::Scalar, Self::Neon, Self::Avx2, Self::Avx512, Self::Avx512Bf16, Self::Amx];
 
     /// Whether this machine has it.
     #[must_use]
     pub fn is_available(self) -> bool {
         match self {
             Self::Scalar => true,
+            Self::Neon => Neon::detect().is_some(),
             Self::Avx2 => Avx2::detect().is_some(),
             Self::Avx512 => Avx512::detect().is_some(),
             Self::Avx512Bf16 => Avx512Bf16::detect().is_some(),
@@ -67,6 +70,18 @@ fn has_slow_dots() -> bool {
     }
     #[cfg(not(target_arch = "x86_64"))]
     false
+}
+
+/// Proof that the processor has NEON.
+#[derive(Clone, Copy, Debug)]
+pub struct Neon(());
+
+impl Neon {
+    /// The token, if the processor has it: every 64-bit Arm one does.
+    #[must_use]
+    pub fn detect() -> Option<Self> {
+        cfg!(target_arch = "aarch64").then_some(Self(()))
+    }
 }
 
 /// Proof that the processor has AVX2 and FMA.
@@ -121,6 +136,7 @@ impl Avx512Bf16 {
     }
 
     /// The vector instructions that go with it.
+    #[cfg(target_arch = "x86_64")]
     pub(crate) fn vectors(self) -> Avx512 {
         self.0
     }
@@ -145,6 +161,7 @@ impl Amx {
     }
 
     /// The instructions that round to bf16 beside it.
+    #[cfg(target_arch = "x86_64")]
     pub(crate) fn rounding(self) -> Avx512Bf16 {
         self.0
     }

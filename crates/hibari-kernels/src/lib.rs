@@ -17,6 +17,8 @@ mod lanes;
 pub mod matmul;
 pub mod measure;
 pub mod memory;
+#[cfg(target_arch = "aarch64")]
+mod neon;
 pub mod norm;
 pub mod optimiser;
 pub mod rope;

@@ -1,4 +1,4 @@
-//! The matrix product with fused multiply-adds of f32, on AVX2 and on AVX-512: bf16 weights are widened in registers.
+//! The matrix product with fused multiply-adds of f32, on NEON, AVX2 and AVX-512: bf16 weights are widened in registers.
 //!
 //! The left operand stays in f32: a value of it is then read from memory and spread by the multiply-add itself, where a bf16
 //! pair would take two instructions more for each row.
@@ -7,6 +7,9 @@ use std::ptr;
 
 use super::scalar;
 use super::tile::{CHUNK, Chunk, Columns, Init, Layout, NR, Out, Simd};
+#[cfg(target_arch = "aarch64")]
+use crate::isa::Neon;
+#[cfg(target_arch = "x86_64")]
 use crate::isa::{Avx2, Avx512};
 
 /// Rows of a block.
@@ -17,12 +20,12 @@ const WIDE: usize = 2;
 /// Implements [`Simd`] with the intrinsics of one instruction set; `$rows` rows of two vectors are summed at once.
 macro_rules! products {
     (
-        $token:ty, $features:literal, $v:ident x $lanes:literal, $rows:literal rows,
+        $token:ty, $features:literal, $($arch:ident)::+ $v:ident x $lanes:literal, $rows:literal rows,
         [$load:ident $store:ident $splat:ident $fma:ident]
         [$load_bits:ident $to_floats:ident $shift:ident $and:ident $splat_bits:ident]
     ) => {
         const _: () = {
-            use std::arch::x86_64::{
+            use $($arch)::+::{
                 $and, $fma, $load, $load_bits, $shift, $splat, $splat_bits, $store, $to_floats, $v,
             };
 
@@ -263,14 +266,23 @@ macro_rules! products {
     };
 }
 
+#[cfg(target_arch = "aarch64")]
 products! {
-    Avx2, "avx2,fma", __m256 x 8, 4 rows,
+    Neon, "neon", crate::neon Floats x 4, 12 rows,
+    [load store splat fma]
+    [load_bits to_floats shift and splat_bits]
+}
+
+#[cfg(target_arch = "x86_64")]
+products! {
+    Avx2, "avx2,fma", std::arch::x86_64 __m256 x 8, 4 rows,
     [_mm256_loadu_ps _mm256_storeu_ps _mm256_set1_ps _mm256_fmadd_ps]
     [_mm256_loadu_si256 _mm256_castsi256_ps _mm256_slli_epi32 _mm256_and_si256 _mm256_set1_epi32]
 }
 
+#[cfg(target_arch = "x86_64")]
 products! {
-    Avx512, "avx512f,avx512bw,avx512dq,avx512vl", __m512 x 16, 12 rows,
+    Avx512, "avx512f,avx512bw,avx512dq,avx512vl", std::arch::x86_64 __m512 x 16, 12 rows,
     [_mm512_loadu_ps _mm512_storeu_ps _mm512_set1_ps _mm512_fmadd_ps]
     [_mm512_loadu_si512 _mm512_castsi512_ps _mm512_slli_epi32 _mm512_and_si512 _mm512_set1_epi32]
 }

@@ -8,7 +8,7 @@
 mod amx;
 #[cfg(target_arch = "x86_64")]
 mod avx512;
-#[cfg(target_arch = "x86_64")]
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 mod fma;
 mod packed;
 mod scalar;
@@ -49,6 +49,11 @@ macro_rules! dispatch {
             #[cfg(target_arch = "x86_64")]
             $crate::isa::Isa::Avx2 => {
                 let $simd = $crate::isa::Avx2::detect().expect("chosen only where present");
+                $body
+            }
+            #[cfg(target_arch = "aarch64")]
+            $crate::isa::Isa::Neon => {
+                let $simd = $crate::isa::Neon::detect().expect("chosen only where present");
                 $body
             }
             _ => {
