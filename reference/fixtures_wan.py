@@ -3,7 +3,8 @@
     python fixtures_wan.py [NAME..]
 
 Weights and inputs are a formula on both sides (`crates/hibari-models/src/oracle.rs`), so nothing is stored but mean, root
-mean square and first value of each output. Names: resize, umt5, tokenizer, dit, vae, clip, pipelines; all of them without one.
+mean square and first value of each output. Names: resize, clean, umt5, tokenizer, dit, vae, clip, solvers, pipelines; all of
+them without one.
 `tokenizer` also writes `fixtures/wan/`: a vocabulary of 150 pieces, and texts with their tokens.
 """
 
@@ -16,7 +17,8 @@ from pathlib import Path
 import numpy as np
 import torch
 from diffusers import AutoencoderKLWan, UniPCMultistepScheduler, WanImageToVideoPipeline, WanPipeline
-from diffusers import WanTransformer3DModel
+from diffusers import FlowMatchEulerDiscreteScheduler, WanTransformer3DModel
+from diffusers.pipelines.wan.pipeline_wan import prompt_clean
 from PIL import Image
 from transformers import CLIPVisionConfig, CLIPVisionModel, UMT5Config, UMT5EncoderModel
 
@@ -145,6 +147,20 @@ def resize() -> None:
         print(f"resize {kernel} {size[0]}x{size[1]}: {fnv(np.asarray(resized).tobytes()):#018x}")
 
 
+# Prompts as people write and paste them; the same are in `crates/hibari-models/src/text/clean.rs`.
+PROMPTS = [
+    "a cat", "", "  two\twords \r\n here\u2028\u00a0now\u3000 ", "色调艳丽，过曝，静态！", "ＡＢＣ１２３", "\uff76\uff9e",
+    "\u201cit\u2019s\u201d \u2018so\u2019", "e\u0301te\u0301", "\ufb01ne \ufb03x \u01c6", "\u0149",
+    "\x1b[36;44mblue\x1b[0m sky", "a\0b\x7fc\ufeffd", "wait\x85 \x93now\x94", "salt &amp; pepper &lt;3",
+    "&amp;amp;amp;quot;", "<b> &amp;amp; &#233;", "＆ａｍｐ；", "R&D; AT&T",
+]
+
+
+def clean() -> None:
+    for prompt in PROMPTS:
+        print(f"clean {json.dumps(prompt)}: {json.dumps(prompt_clean(prompt))}")
+
+
 def umt5_model() -> UMT5EncoderModel:
     return filled(UMT5EncoderModel(UMT5Config(
         vocab_size=320, d_model=32, d_kv=8, d_ff=56, num_layers=2, num_heads=4, dropout_rate=0.0,
@@ -194,6 +210,26 @@ def clip_figures() -> None:
     model = clip()
     print("clip", sum(p.numel() for p in model.parameters()), digest(model))
     tell("clip", clip_rows())
+
+
+def solvers() -> None:
+    """Trajectories of `v = 0.6 z + 0.3 sin 2z + t / 10000`, a model without weights."""
+    def run(name: str, scheduler) -> None:
+        z = 2 * uni("traj", (1, 2, 2, 3, 4))
+        for time in scheduler.timesteps:
+            velocity = 0.6 * z + 0.3 * torch.sin(2 * z) + time / 1e4
+            z = scheduler.step(velocity, time, z, return_dict=False)[0]
+        print(f"{name}: times {[round(t, 3) for t in scheduler.timesteps.tolist()]}")
+        tell(name, z)
+
+    for steps, shift in [(4, 5.0), (8, 3.0)]:
+        unipc = UniPCMultistepScheduler(
+            prediction_type="flow_prediction", use_flow_sigmas=True, num_train_timesteps=1000, flow_shift=shift)
+        unipc.set_timesteps(steps)
+        run(f"unipc {steps} {shift}", unipc)
+    euler = FlowMatchEulerDiscreteScheduler(shift=5.0)
+    euler.set_timesteps(sigmas=np.linspace(1, 1 / 1000, 5)[:4])
+    run("euler 4 5.0", euler)
 
 
 def states(name: str, rows: int) -> torch.Tensor:
@@ -310,8 +346,8 @@ def tokenizer() -> None:
 
 
 PARTS = {
-    "resize": resize, "umt5": umt5, "tokenizer": tokenizer, "dit": dit, "vae": vae_figures, "clip": clip_figures,
-    "pipelines": pipelines,
+    "resize": resize, "clean": clean, "umt5": umt5, "tokenizer": tokenizer, "dit": dit, "vae": vae_figures,
+    "clip": clip_figures, "solvers": solvers, "pipelines": pipelines,
 }
 
 if __name__ == "__main__":
