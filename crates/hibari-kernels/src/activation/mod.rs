@@ -1,4 +1,4 @@
-//! Pointwise activations with their gradients: SiLU and the gate of SwiGLU.
+//! Pointwise activations with their gradients: SiLU, the gate of SwiGLU, and GELU in its form with a hyperbolic tangent.
 
 #[cfg(test)]
 mod tests;
@@ -49,6 +49,25 @@ pub fn swiglu_backward(a: &[f32], b: &[f32], dy: &[f32]) -> (Vec<f32>, Vec<f32>)
     swiglu_backward_on(isa::best(), a, b, dy)
 }
 
+/// The Gaussian error linear unit with a hyperbolic tangent: `x (1 + tanh y) / 2` with `y = sqrt(2 / pi) (x + 0.044715 x^3)`,
+/// which is `x * sigmoid(2 y)`.
+///
+/// # Source
+/// Hendrycks and Gimpel, "Gaussian error linear units" (arXiv:1606.08415), section 2
+#[must_use]
+pub fn gelu_tanh(x: &[f32]) -> Vec<f32> {
+    gelu_on(isa::best(), x)
+}
+
+/// Gradient of [`gelu_tanh`].
+///
+/// # Panics
+/// if the lengths differ
+#[must_use]
+pub fn gelu_tanh_backward(x: &[f32], dy: &[f32]) -> Vec<f32> {
+    gelu_backward_on(isa::best(), x, dy)
+}
+
 fn silu_on(isa: Isa, x: &[f32]) -> Vec<f32> {
     // SAFETY: the chunks cover the output, and each is written whole.
     unsafe {
@@ -67,6 +86,28 @@ fn silu_backward_on(isa: Isa, x: &[f32], dy: &[f32]) -> Vec<f32> {
             let inputs = x.par_chunks(CHUNK).zip(dy.par_chunks(CHUNK));
             let chunks = dx.par_chunks_mut(CHUNK).zip(inputs);
             chunks.for_each(|(dx, (x, dy))| silu_backward_chunk(isa, x, dy, dx));
+        })
+    }
+}
+
+fn gelu_on(isa: Isa, x: &[f32]) -> Vec<f32> {
+    // SAFETY: as in `silu_on`.
+    unsafe {
+        written(x.len(), |y| {
+            let chunks = y.par_chunks_mut(CHUNK).zip(x.par_chunks(CHUNK));
+            chunks.for_each(|(y, x)| gelu_chunk(isa, x, y));
+        })
+    }
+}
+
+fn gelu_backward_on(isa: Isa, x: &[f32], dy: &[f32]) -> Vec<f32> {
+    assert_eq!(x.len(), dy.len(), "x and dy differ in length");
+    // SAFETY: as in `silu_on`.
+    unsafe {
+        written(x.len(), |dx| {
+            let inputs = x.par_chunks(CHUNK).zip(dy.par_chunks(CHUNK));
+            let chunks = dx.par_chunks_mut(CHUNK).zip(inputs);
+            chunks.for_each(|(dx, (x, dy))| gelu_backward_chunk(isa, x, dy, dx));
         })
     }
 }
@@ -124,6 +165,28 @@ for_each_isa! {
     fn silu_backward_chunk(x: &[f32], dy: &[f32], dx: &mut [MaybeUninit<f32>]) {
         for ((dx, &x), &dy) in dx.iter_mut().zip(x).zip(dy) {
             dx.write(dy * slope(x, sigmoid(x)));
+        }
+    }
+}
+
+/// `2 sqrt(2 / pi)`.
+const GELU_SLOPE: f32 = std::f32::consts::FRAC_2_SQRT_PI * std::f32::consts::SQRT_2;
+const GELU_CUBE: f32 = 0.044_715;
+
+for_each_isa! {
+    fn gelu_chunk(x: &[f32], y: &mut [MaybeUninit<f32>]) {
+        for (y, &x) in y.iter_mut().zip(x) {
+            y.write(x * sigmoid(GELU_SLOPE * x * (1.0 + GELU_CUBE * x * x)));
+        }
+    }
+}
+
+for_each_isa! {
+    fn gelu_backward_chunk(x: &[f32], dy: &[f32], dx: &mut [MaybeUninit<f32>]) {
+        for ((dx, &x), &dy) in dx.iter_mut().zip(x).zip(dy) {
+            let s = sigmoid(GELU_SLOPE * x * (1.0 + GELU_CUBE * x * x));
+            let inner = GELU_SLOPE * x * (1.0 + 3.0 * GELU_CUBE * x * x);
+            dx.write(dy * s * (1.0 + (1.0 - s) * inner));
         }
     }
 }

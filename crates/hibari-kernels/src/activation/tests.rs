@@ -1,6 +1,8 @@
 //! Every instruction set against f64, and the exponential over its range.
 
-use super::{CHUNK, silu_backward_on, silu_on, swiglu_backward_on, swiglu_on};
+use super::{
+    CHUNK, gelu_backward_on, gelu_on, silu_backward_on, silu_on, swiglu_backward_on, swiglu_on,
+};
 use crate::isa::Isa;
 use crate::testing::{assert_close, assert_same_at_any_thread_count, values};
 use crate::vector::exp;
@@ -13,6 +15,14 @@ fn sigmoid(x: f64) -> f64 {
 
 fn slope(x: f64) -> f64 {
     sigmoid(x) * (1.0 + x * (1.0 - sigmoid(x)))
+}
+
+/// GELU with the hyperbolic tangent itself, and its derivative.
+fn gelu(x: f64) -> [f64; 2] {
+    let scale = (2.0 / std::f64::consts::PI).sqrt();
+    let tanh = (scale * (x + 0.044_715 * x.powi(3))).tanh();
+    let inner = scale * (1.0 + 3.0 * 0.044_715 * x * x);
+    [x * (1.0 + tanh) / 2.0, (1.0 + tanh + x * (1.0 - tanh * tanh) * inner) / 2.0]
 }
 
 #[test]
@@ -43,6 +53,8 @@ fn values_and_gradients_match_f64_on_every_isa() {
             };
             check("silu", &silu_on(isa, &a), &|a, _, _| a * sigmoid(a));
             check("silu dx", &silu_backward_on(isa, &a, &dy), &|a, _, dy| dy * slope(a));
+            check("gelu", &gelu_on(isa, &a), &|a, _, _| gelu(a)[0]);
+            check("gelu dx", &gelu_backward_on(isa, &a, &dy), &|a, _, dy| dy * gelu(a)[1]);
             check("swiglu", &swiglu_on(isa, &a, &b), &|a, b, _| a * sigmoid(a) * b);
             let (da, db) = swiglu_backward_on(isa, &a, &b, &dy);
             check("swiglu da", &da, &|a, b, dy| dy * b * slope(a));
@@ -56,6 +68,7 @@ fn activations_are_the_same_at_any_thread_count() {
     let [a, b, dy] = [1, 2, 3].map(|seed| values(seed, 5 * CHUNK + 3));
     assert_same_at_any_thread_count("activations", || {
         let (da, db) = swiglu_backward_on(Isa::Scalar, &a, &b, &dy);
-        [swiglu_on(Isa::Scalar, &a, &b), da, db].concat()
+        let of_gelu = [gelu_on(Isa::Scalar, &a), gelu_backward_on(Isa::Scalar, &a, &dy)].concat();
+        [swiglu_on(Isa::Scalar, &a, &b), da, db, of_gelu].concat()
     });
 }

@@ -118,6 +118,19 @@ pub fn linear_dx(dy: &[f32], weight: &[f32], [m, k, n]: [usize; 3]) -> Vec<f32> 
     unsafe { filled(m * k, |dx| linear_dx_into(isa::best(), dy, weight, [m, k, n], dx)) }
 }
 
+/// The products of all pairs of rows, `x x'`, of which half are computed: the matrix is symmetric.
+///
+/// # Shapes
+/// - `x`: `[m, k]`; returned: `[m, m]`
+/// # Panics
+/// if the length does not fit
+#[must_use]
+pub fn gram(x: &[f32], [m, k]: [usize; 2]) -> Vec<f32> {
+    assert_eq!(x.len(), m * k, "x is not [{m}, {k}]");
+    // SAFETY: `gram_into` writes all of `[m, m]`.
+    unsafe { filled(m * m, |y| gram_into(isa::best(), x, [m, k], y)) }
+}
+
 /// Gradients to weight and bias, `dW = x' dy` and the column sums of `dy`.
 ///
 /// # Shapes
@@ -155,7 +168,7 @@ unsafe fn linear_into(
         // SAFETY: the scratch holds the packed weight; the lengths are the caller's promise.
         unsafe {
             pack_weight(simd, weight, [1, k, n], packed);
-            rows_times(simd, x.as_ptr(), [m, k, n], packed, bias, y);
+            rows_times(simd, x.as_ptr(), [m, k, n], packed, bias, Part::Whole, y);
         }
     }));
 }
@@ -175,9 +188,33 @@ unsafe fn linear_dx_into(
         // SAFETY: the scratch holds the packed weight; the lengths are the caller's promise.
         unsafe {
             pack_weight_transposed(simd, weight, [1, n, k], packed);
-            rows_times(simd, dy.as_ptr(), [m, n, k], packed, None, dx);
+            rows_times(simd, dy.as_ptr(), [m, n, k], packed, None, Part::Whole, dx);
         }
     }));
+}
+
+/// [`gram`] on one instruction set.
+///
+/// # Safety
+/// `y` must be writable for `m * m`; the slice must have its length.
+unsafe fn gram_into(isa: Isa, x: &[f32], [m, k]: [usize; 2], y: *mut f32) {
+    dispatch_product!(isa, simd => with_scratch(packed_len(1, k, m), |packed| {
+        // SAFETY: the scratch holds the packed rows; the lengths are the caller's promise.
+        unsafe {
+            pack_weight_transposed(simd, x, [1, k, m], packed);
+            rows_times(simd, x.as_ptr(), [m, k, m], packed, None, Part::Upper, y);
+        }
+    }));
+    let y = Shared::new(y);
+    (0..m.div_ceil(NR)).into_par_iter().for_each(|block| {
+        let rows = block * NR..(block * NR + NR).min(m);
+        for col in 0..rows.end {
+            for row in rows.clone().filter(|row| *row > col) {
+                // SAFETY: both are inside the matrix; what lies above the diagonal is written and only read here.
+                unsafe { *y.get().add(row * m + col) = *y.get().add(col * m + row) };
+            }
+        }
+    });
 }
 
 /// Words of a packed right operand of `taps` matrices `[k, n]` on top of each other.
@@ -263,6 +300,14 @@ fn rows_of_task<S: Simd>(m: usize, k: usize) -> usize {
     (fit.min(spread) / S::MR * S::MR).max(S::MR)
 }
 
+/// Which part of a result is wanted.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Part {
+    Whole,
+    /// The diagonal and what lies above it; of the rest, some is written.
+    Upper,
+}
+
 /// `y = x B + bias` with `B` packed.
 ///
 /// # Safety
@@ -273,6 +318,7 @@ unsafe fn rows_times<S: Simd>(
     [m, k, n]: [usize; 3],
     packed: *const u32,
     bias: Option<&[f32]>,
+    part: Part,
     y: *mut f32,
 ) {
     let pairs = k.div_ceil(2);
@@ -302,6 +348,9 @@ unsafe fn rows_times<S: Simd>(
                     let b = packed.get().add(panel * pairs * NR);
                     let init = bias.map_or(Init::Zero, |bias| Init::Bias(bias.as_ptr().add(col)));
                     for r0 in (0..rows).step_by(S::MR) {
+                        if part == Part::Upper && col + NR <= first + r0 {
+                            break;
+                        }
                         let to = y.get().add((first + r0) * n + col);
                         set_rows::<S>(&mut out, to, n, rows - r0);
                         let a = left.add(S::WIDE * r0 * CHUNK);

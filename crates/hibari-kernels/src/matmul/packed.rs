@@ -14,7 +14,7 @@ use half::bf16;
 use rayon::prelude::*;
 
 use super::tile::NR;
-use super::{dispatch_product, pack_weight, packed_len, rows_times};
+use super::{Part, dispatch_product, pack_weight, packed_len, rows_times};
 use crate::isa::{self, Isa};
 use crate::memory::filled;
 
@@ -108,7 +108,7 @@ impl PackedWeight {
             // SAFETY: the lengths are checked, the words are a packed `[k, n]`, and all of `[m, n]` is written.
             unsafe {
                 filled(m * n, |y| {
-                    rows_times(simd, x.as_ptr(), [m, *k, *n], words.as_ptr(), bias, y);
+                    rows_times(simd, x.as_ptr(), [m, *k, *n], words.as_ptr(), bias, Part::Whole, y);
                 })
             }
         })

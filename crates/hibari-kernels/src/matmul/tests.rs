@@ -1,6 +1,6 @@
 //! Every instruction set against f64, on odd shapes and poisoned outputs.
 
-use super::{PackedWeight, linear_dw_into, linear_dx_into, linear_into};
+use super::{PackedWeight, gram_into, linear_dw_into, linear_dx_into, linear_into};
 use crate::isa::Isa;
 use crate::testing::{BF16_BOUND, assert_close, assert_same_at_any_thread_count, values};
 
@@ -64,6 +64,17 @@ fn products_match_f64_on_every_isa() {
             assert_close(&format!("dw {what}"), &dw, &expected, BF16_BOUND);
             let expected = product([1, m, n], |_, _| 1.0, |c, j| dy[c * n + j]);
             assert_close(&format!("db {what}"), &db, &expected, 1e-5);
+
+            // The reference of many rows takes long, and the error of one product is twice that of its factor.
+            if m > 500 || m == 1 {
+                continue;
+            }
+            let mut gram = vec![f32::NAN; m * m];
+            // SAFETY: as above.
+            unsafe { gram_into(isa, &x, [m, k], gram.as_mut_ptr()) };
+            let expected = product([m, k, m], |i, c| x[i * k + c], |c, j| x[j * k + c]);
+            assert_close(&format!("gram {what}"), &gram, &expected, BF16_BOUND);
+            assert!((0..m * m).all(|at| gram[at] == gram[at % m * m + at / m]), "{what}");
         }
     }
 }
@@ -75,6 +86,7 @@ fn thread_count_changes_no_bit() {
     assert_same_at_any_thread_count("linear", || super::linear(&x, &w, None, [m, k, n]));
     assert_same_at_any_thread_count("linear_dx", || super::linear_dx(&dy, &w, [m, k, n]));
     assert_same_at_any_thread_count("linear_dw", || super::linear_dw(&x, &dy, [m, k, n]).0);
+    assert_same_at_any_thread_count("gram", || super::gram(&x, [m, k]));
     assert_same_at_any_thread_count("bias", || super::linear_dw(&x, &dy, [m, k, n]).1);
 }
 

@@ -69,22 +69,37 @@ pub fn newton_schulz(x: &mut [f32], [rows, cols]: [usize; 2], steps: usize) {
     }
     let scale = (1.0 / norm) as f32;
     x.iter_mut().for_each(|value| *value *= scale);
+    if rows <= cols {
+        return iterate(x, [rows, cols], steps);
+    }
+    // The iteration of the transpose is the transpose of the iteration, and its Gram matrix is the smaller one.
+    let mut turned = transposed(x, [rows, cols]);
+    iterate(&mut turned, [cols, rows], steps);
+    x.copy_from_slice(&transposed(&turned, [cols, rows]));
+}
+
+/// The iteration on a matrix that is no taller than wide.
+fn iterate(x: &mut [f32], [rows, cols]: [usize; 2], steps: usize) {
     let [a, b, c] = COEFFICIENTS;
-    let side = rows.min(cols);
     for _ in 0..steps {
-        // The smaller Gram matrix: x x' acts from the left, x' x from the right.
-        let mut gram = if rows <= cols {
-            matmul::linear_dx(x, x, [rows, rows, cols])
-        } else {
-            matmul::linear_dw(x, x, [rows, cols, cols]).0
-        };
-        let square = matmul::linear(&gram, &gram, None, [side; 3]);
+        let mut gram = matmul::gram(x, [rows, cols]);
+        // As it is symmetric, its square is its own Gram matrix.
+        let square = matmul::gram(&gram, [rows, rows]);
         blend(&mut gram, b, &square, c);
-        let product = if rows <= cols {
-            matmul::linear(&gram, x, None, [rows, rows, cols])
-        } else {
-            matmul::linear(x, &gram, None, [rows, cols, cols])
-        };
+        let product = matmul::linear(&gram, x, None, [rows, rows, cols]);
         blend(x, a, &product, 1.0);
     }
+}
+
+fn transposed(x: &[f32], [rows, cols]: [usize; 2]) -> Vec<f32> {
+    const BLOCK: usize = 16;
+    let mut turned = vec![0.0; x.len()];
+    for row0 in (0..rows).step_by(BLOCK) {
+        for col in 0..cols {
+            for row in row0..(row0 + BLOCK).min(rows) {
+                turned[col * rows + row] = x[row * cols + col];
+            }
+        }
+    }
+    turned
 }

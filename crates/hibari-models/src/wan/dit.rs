@@ -15,11 +15,11 @@
 use std::sync::Arc;
 
 use burn::tensor::{Device, Tensor, TensorData, activation};
-use hibari_ops::activation::silu;
+use hibari_ops::activation::{gelu_tanh, silu};
 use hibari_ops::norm::{gated_residual, modulated_layer_norm, rms_norm};
 
 use super::config::{DitConfig, PATCH};
-use super::layers::{Linear, Loader, Norm, Products, gelu_tanh};
+use super::layers::{Linear, Loader, Norm, Products};
 use super::rope::Rotations;
 use crate::ModelError;
 use crate::source::{Residency, TensorSource};

@@ -7,7 +7,6 @@ use std::sync::Arc;
 
 use burn::tensor::{Device, Tensor, TensorData};
 use half::bf16;
-use hibari_ops::activation::silu;
 use hibari_ops::attention::{attention, attention_bf16};
 use hibari_ops::linear::PackedLinear;
 use hibari_ops::norm::layer_norm;
@@ -172,33 +171,5 @@ impl Norm {
     /// `[B, N, D]`, unchanged in shape.
     pub(super) fn apply(&self, x: Tensor<3>, eps: f32) -> Tensor<3> {
         layer_norm(x, eps) * self.gain.clone().unsqueeze::<3>() + self.bias.clone().unsqueeze::<3>()
-    }
-}
-
-/// The Gaussian error linear unit with a hyperbolic tangent: `x (1 + tanh(a x + b x^3)) / 2`.
-///
-/// As `(1 + tanh y) / 2 = sigmoid(2 y)`, it is `silu(x p) / p` with `p = 2 a + 2 b x^2`.
-pub(super) fn gelu_tanh<const D: usize>(x: Tensor<D>) -> Tensor<D> {
-    let slope = 2.0 * (2.0 / std::f64::consts::PI).sqrt();
-    let p = x.clone() * x.clone() * (0.044_715 * slope) + slope;
-    silu(x * p.clone()) / p
-}
-
-#[cfg(test)]
-mod tests {
-    use burn::tensor::activation::gelu_approximate;
-
-    use super::*;
-
-    #[test]
-    fn gelu_is_burns() {
-        let values: Vec<f32> = (-800..=800_i16).map(|i| f32::from(i) * 0.02).collect();
-        let x = Tensor::<1>::from_data(values.as_slice(), &Device::default());
-        let read = |y: Tensor<1>| y.into_data().try_into_vec::<f32>().unwrap();
-        let (found, expected) = (read(gelu_tanh(x.clone())), read(gelu_approximate(x)));
-        for ((x, found), expected) in values.iter().zip(found).zip(expected) {
-            let bound = 1e-6 * x.abs().max(1.0);
-            assert!((found - expected).abs() <= bound, "gelu({x}) is {found}, not {expected}");
-        }
     }
 }

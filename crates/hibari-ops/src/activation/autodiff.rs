@@ -26,6 +26,21 @@ impl<B: ActivationOps> Backward<B, 1> for SiluBackward {
 }
 
 #[derive(Debug)]
+struct GeluBackward;
+
+impl<B: ActivationOps> Backward<B, 1> for GeluBackward {
+    type State = NodeId;
+
+    fn backward(self, ops: Ops<Self::State, 1>, grads: &mut Gradients, saved: &mut Checkpointer) {
+        let x = saved.retrieve_node_output::<FloatTensor<B>>(ops.state);
+        let dx = B::gelu_tanh_backward(x, grads.consume::<B>(&ops.node));
+        if let [Some(node)] = ops.parents {
+            grads.register::<B>(node.id, dx);
+        }
+    }
+}
+
+#[derive(Debug)]
 struct SwigluBackward;
 
 /// Parents: gate, value.
@@ -53,6 +68,16 @@ impl<B: ActivationOps, C: CheckpointStrategy> ActivationOps for Autodiff<B, C> {
                 prep.finish(state, B::silu(x.into_primitive()))
             }
             OpsKind::UnTracked(prep) => prep.finish(B::silu(x.into_primitive())),
+        }
+    }
+
+    fn gelu_tanh(x: FloatTensor<Self>) -> FloatTensor<Self> {
+        match GeluBackward.prepare::<C>([x.node()]).compute_bound().stateful() {
+            OpsKind::Tracked(mut prep) => {
+                let state = prep.checkpoint(&x);
+                prep.finish(state, B::gelu_tanh(x.into_primitive()))
+            }
+            OpsKind::UnTracked(prep) => prep.finish(B::gelu_tanh(x.into_primitive())),
         }
     }
 

@@ -23,6 +23,22 @@ impl ActivationOps for Flex {
         tensor(activation::silu_backward(values(&x), values(&dy)), x.shape())
     }
 
+    fn gelu_tanh(x: FloatTensor<Self>) -> FloatTensor<Self> {
+        if !all_f32([&x]) {
+            return reference::gelu::<Self>(x);
+        }
+        let x = contiguous(x);
+        tensor(activation::gelu_tanh(values(&x)), x.shape())
+    }
+
+    fn gelu_tanh_backward(x: FloatTensor<Self>, dy: FloatTensor<Self>) -> FloatTensor<Self> {
+        if !all_f32([&x, &dy]) {
+            return reference::gelu_backward::<Self>(x, dy);
+        }
+        let [x, dy] = [x, dy].map(contiguous);
+        tensor(activation::gelu_tanh_backward(values(&x), values(&dy)), x.shape())
+    }
+
     fn swiglu(a: FloatTensor<Self>, b: FloatTensor<Self>) -> FloatTensor<Self> {
         if !all_f32([&a, &b]) {
             return reference::swiglu::<Self>(a, b);

@@ -1,4 +1,4 @@
-//! Pointwise activations: SiLU and the gate of a SwiGLU layer.
+//! Pointwise activations: SiLU, the gate of a SwiGLU layer, and GELU.
 
 mod autodiff;
 mod flex;
@@ -22,6 +22,16 @@ pub trait ActivationOps: Backend {
         reference::silu_backward::<Self>(x, dy)
     }
 
+    /// See [`gelu_tanh`].
+    fn gelu_tanh(x: FloatTensor<Self>) -> FloatTensor<Self> {
+        reference::gelu::<Self>(x)
+    }
+
+    /// Gradient of [`ActivationOps::gelu_tanh`].
+    fn gelu_tanh_backward(x: FloatTensor<Self>, dy: FloatTensor<Self>) -> FloatTensor<Self> {
+        reference::gelu_backward::<Self>(x, dy)
+    }
+
     /// `silu(a) * b`.
     fn swiglu(a: FloatTensor<Self>, b: FloatTensor<Self>) -> FloatTensor<Self> {
         reference::swiglu::<Self>(a, b)
@@ -40,6 +50,15 @@ pub trait ActivationOps: Backend {
 /// `x * sigmoid(x)`, element by element; the shape is kept.
 pub fn silu<const D: usize>(x: Tensor<D>) -> Tensor<D> {
     Tensor::from_dispatch(<Dispatch as ActivationOps>::silu(x.into_dispatch()))
+}
+
+/// The Gaussian error linear unit with a hyperbolic tangent, `x (1 + tanh(sqrt(2 / pi) (x + 0.044715 x^3))) / 2`, element by
+/// element; the shape is kept.
+///
+/// # Source
+/// Hendrycks and Gimpel, "Gaussian error linear units" (arXiv:1606.08415), section 2
+pub fn gelu_tanh<const D: usize>(x: Tensor<D>) -> Tensor<D> {
+    Tensor::from_dispatch(<Dispatch as ActivationOps>::gelu_tanh(x.into_dispatch()))
 }
 
 /// The gate of a SwiGLU layer, `silu(a) * b`, element by element.
