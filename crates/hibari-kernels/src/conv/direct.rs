@@ -2,7 +2,7 @@
 
 use rayon::prelude::*;
 
-use super::{Padded, Shape};
+use super::{Input, Shape};
 use crate::matmul::plane_chunks;
 use crate::matmul::tile::{CHUNK, Chunk, Init, MR_MAX, NR, Out, Rows, Simd};
 use crate::memory::{Shared, with_scratch};
@@ -20,13 +20,12 @@ const STRIPS: usize = 8;
 /// As for [`super::Method::convolve`].
 pub(super) unsafe fn convolve<S: Simd>(
     simd: S,
-    x: *const f32,
+    x: Input<'_>,
     packed: *const u32,
     bias: Option<&[f32]>,
-    padded: Padded,
     y: *mut f32,
 ) {
-    let Shape { videos, frames, height, width, c_in, c_out, kernel: [kh, kw, kt] } = padded.shape;
+    let Shape { videos, height, width, c_in, c_out, kernel: [kh, kw, kt], .. } = x.shape;
     let (pad_rows, pad_cols) = (kh / 2, kw / 2);
     let pitch = width + pad_cols;
     let pairs = c_in.div_ceil(2);
@@ -39,36 +38,35 @@ pub(super) unsafe fn convolve<S: Simd>(
     let places = (rows_max * pitch).next_multiple_of(S::MR) + 2 * pad_rows * pitch + 2 * pad_cols;
     let plane = places * CHUNK;
     let slot = planes * plane;
-    let (x, packed, y) =
-        (Shared::new(x.cast_mut()), Shared::new(packed.cast_mut()), Shared::new(y));
+    let (packed, y) = (Shared::new(packed.cast_mut()), Shared::new(y));
     (0..videos * strips).into_par_iter().for_each(|task| {
         let (video, row0) = (task / strips, task % strips * rows_max);
         let rows = (height - row0).min(rows_max);
         with_scratch(S::WIDE * kt * slot, |strips| {
-            for frame in 0..padded.frames_out() {
-                for (to, source) in padded.new_frames(frame) {
-                    // SAFETY: the frame is one of the input; the scratch has a slot for each frame of the kernel.
+            for frame in 0..x.frames_out() {
+                for (to, source) in x.new_frames(frame) {
+                    // SAFETY: the scratch has a slot for each frame of the kernel.
                     unsafe {
                         let strip = strips.add(S::WIDE * to * slot);
                         let Some(source) = source else {
                             strip.write_bytes(0, S::WIDE * slot);
                             continue;
                         };
-                        let from = x.get().add((video * frames + source) * height * width * c_in);
-                        pack_strip(simd, from, padded.shape, row0..row0 + rows, strip, places);
+                        let from = x.frame(video, source);
+                        pack_strip(simd, from, x.shape, row0..row0 + rows, strip, places);
                     }
                 }
                 let chunks: Vec<Chunk> = (0..kh * kw)
                     .flat_map(|tap| {
                         let shift = (tap / kw * pitch + tap % kw) * CHUNK;
                         let of_slot = move |idx| plane_chunks(c_in, plane, idx * slot + shift);
-                        padded.slots(frame).flat_map(of_slot)
+                        x.slots(frame).flat_map(of_slot)
                     })
                     .collect();
                 // SAFETY: reads stay on the raster, since `places` counts a full last block and its taps; each task writes
                 // its own rows of the output.
                 unsafe {
-                    let first = (video * padded.frames_out() + frame) * height + row0;
+                    let first = (video * x.frames_out() + frame) * height + row0;
                     let out = y.get().add(first * width * c_out);
                     for panel in 0..c_out.div_ceil(NR) {
                         let col = panel * NR;
@@ -102,10 +100,10 @@ pub(super) unsafe fn convolve<S: Simd>(
 /// Packs some rows of a frame, and those around them that the kernel sees, to planes of `places` places.
 ///
 /// # Safety
-/// `frame` must be readable, `strip` writable for the planes.
+/// `strip` must be writable for the planes.
 unsafe fn pack_strip<S: Simd>(
     simd: S,
-    frame: *const f32,
+    frame: &[f32],
     shape: Shape,
     rows: std::ops::Range<usize>,
     strip: *mut u32,
@@ -136,7 +134,7 @@ unsafe fn pack_strip<S: Simd>(
         for col in 0..width {
             // SAFETY: the pixel is inside the frame, its place inside the strip.
             unsafe {
-                let pixel = frame.add((from * width + col) * c_in);
+                let pixel = frame.as_ptr().add((from * width + col) * c_in);
                 let to = strip.add(S::WIDE * (place + col) * CHUNK);
                 simd.pack_row(pixel, c_in, to, plane);
             }

@@ -49,6 +49,11 @@ impl Shape {
         self.videos * self.frames_out() * self.height * self.width
     }
 
+    /// Values of a frame of the input.
+    fn frame(&self) -> usize {
+        self.height * self.width * self.c_in
+    }
+
     fn taps(&self) -> usize {
         self.kernel.iter().product()
     }
@@ -81,16 +86,35 @@ impl Shape {
 #[must_use]
 pub fn conv(x: &[f32], weight: &[f32], bias: Option<&[f32]>, shape: Shape) -> Vec<f32> {
     shape.check();
-    assert_eq!(x.len(), shape.pixels() * shape.c_in, "x does not fit {shape:?}");
-    assert_eq!(weight.len(), shape.weights(), "the weight does not fit {shape:?}");
     if shape.taps() == 1 {
+        assert_eq!(x.len(), shape.pixels() * shape.c_in, "x does not fit {shape:?}");
         return matmul::linear(x, weight, bias, [shape.pixels(), shape.c_in, shape.c_out]);
     }
+    conv_after(&[], x, weight, bias, shape)
+}
+
+/// [`conv`] of videos whose first frames lie elsewhere: those that a chunk of a video follows.
+///
+/// # Shapes
+/// - `before`: `[videos, any, height, width, c_in]`; `x`: the rest of the frames; the others as for [`conv`]
+/// # Panics
+/// if a length does not fit or the kernel is even
+#[must_use]
+pub fn conv_after(
+    before: &[f32],
+    x: &[f32],
+    weight: &[f32],
+    bias: Option<&[f32]>,
+    shape: Shape,
+) -> Vec<f32> {
+    shape.check();
+    assert_eq!(weight.len(), shape.weights(), "the weight does not fit {shape:?}");
+    let x = Input::new([before, x], &shape);
     let isa = isa::best();
     // SAFETY: `conv_into` writes the whole output.
     unsafe {
         filled(shape.pixels_out() * shape.c_out, |y| {
-            conv_into(isa, Method::of(isa, &shape), x, weight, bias, shape, y);
+            conv_into(isa, Method::of(isa, &shape), x, weight, bias, y);
         })
     }
 }
@@ -162,64 +186,78 @@ impl Method {
         }
     }
 
-    /// The matrices, where they are not those of the weight itself; with `turned` those of the gradient to the input, in
-    /// reverse order and not transposed.
-    fn points<S: Simd>(
+    /// Packs a weight; with `turned`, that of the gradient to the input.
+    ///
+    /// # Safety
+    /// `packed` must be writable for as many matrices as [`Self::taps`]; `weight` must have its length.
+    unsafe fn pack<S: Simd>(
         self,
         simd: S,
         weight: &[f32],
         shape: Shape,
         turned: bool,
-    ) -> Option<Vec<f32>> {
-        (self == Self::Winograd).then(|| winograd::weight_points(simd, weight, shape, turned))
+        packed: *mut u32,
+    ) {
+        let Shape { c_in, c_out, .. } = shape;
+        // SAFETY: as the caller promises.
+        unsafe {
+            match (self, turned) {
+                (Self::Winograd, _) => winograd::pack_weight(simd, weight, shape, turned, packed),
+                (Self::Direct, false) => {
+                    matmul::pack_weight(simd, weight, [shape.taps(), c_in, c_out], packed);
+                }
+                (Self::Direct, true) => {
+                    let sizes = [shape.taps(), c_out, c_in];
+                    matmul::pack_weight_transposed(simd, weight, sizes, packed);
+                }
+            }
+        }
     }
 
     /// Convolves `x` with a packed weight.
     ///
     /// # Safety
-    /// `x` must be readable for the videos, `packed` for the packed weight, `y` writable for the output.
+    /// `packed` must be readable for the packed weight, `y` writable for the output.
     unsafe fn convolve<S: Simd>(
         self,
         simd: S,
-        x: *const f32,
+        x: Input<'_>,
         packed: *const u32,
         bias: Option<&[f32]>,
-        padded: Padded,
         y: *mut f32,
     ) {
         // SAFETY: as the caller promises.
         unsafe {
             match self {
-                Self::Direct => direct::convolve(simd, x, packed, bias, padded, y),
-                Self::Winograd => winograd::convolve(simd, x, packed, bias, padded, y),
+                Self::Direct => direct::convolve(simd, x, packed, bias, y),
+                Self::Winograd => winograd::convolve(simd, x, packed, bias, y),
             }
         }
     }
 }
 
-/// [`conv`] on one instruction set.
+/// [`conv_after`] on one instruction set.
 ///
 /// # Safety
 /// `y` must be writable for the output; the slices must have their lengths.
 unsafe fn conv_into(
     isa: Isa,
     method: Method,
-    x: &[f32],
+    x: Input<'_>,
     weight: &[f32],
     bias: Option<&[f32]>,
-    shape: Shape,
     y: *mut f32,
 ) {
+    let shape = x.shape;
     if let Some(bias) = bias {
         assert_eq!(bias.len(), shape.c_out, "the bias does not fit {shape:?}");
     }
-    let sizes = [method.taps(&shape), shape.c_in, shape.c_out];
-    matmul::dispatch_product!(isa, simd => with_packed(sizes, |packed| {
-        let points = method.points(simd, weight, shape, false);
+    let len = matmul::packed_len(method.taps(&shape), shape.c_in, shape.c_out);
+    matmul::dispatch_product!(isa, simd => with_scratch(len, |packed| {
         // SAFETY: the scratch holds the packed weight; the lengths are the caller's promise.
         unsafe {
-            matmul::pack_weight(simd, points.as_deref().unwrap_or(weight), sizes, packed);
-            method.convolve(simd, x.as_ptr(), packed, bias, Padded { shape, zero_frames: 0 }, y);
+            method.pack(simd, weight, shape, false, packed);
+            method.convolve(simd, x, packed, bias, y);
         }
     }));
 }
@@ -237,23 +275,15 @@ unsafe fn conv_dx_into(
     dx: *mut f32,
 ) {
     let zero_frames = shape.kernel[2] - 1;
-    let turned = shape.turned();
-    let sizes = [method.taps(&turned), turned.c_in, turned.c_out];
-    let padded = Padded { shape: turned, zero_frames };
-    matmul::dispatch_product!(isa, simd => with_packed(sizes, |packed| {
-        let points = method.points(simd, weight, shape, true);
+    let x = Input { zero_frames, ..Input::new([&[], dy], &shape.turned()) };
+    let len = matmul::packed_len(method.taps(&shape), shape.c_out, shape.c_in);
+    matmul::dispatch_product!(isa, simd => with_scratch(len, |packed| {
         // SAFETY: the scratch holds the packed weight; the lengths are the caller's promise.
         unsafe {
-            let weight = points.as_deref().unwrap_or(weight);
-            matmul::pack_weight_transposed(simd, weight, sizes, packed);
-            method.convolve(simd, dy.as_ptr(), packed, None, padded, dx);
+            method.pack(simd, weight, shape, true, packed);
+            method.convolve(simd, x, packed, None, dx);
         }
     }));
-}
-
-/// Lends room for a packed weight.
-fn with_packed([taps, k, n]: [usize; 3], f: impl FnOnce(*mut u32)) {
-    with_scratch(matmul::packed_len(taps, k, n), f);
 }
 
 /// [`conv_dw`] on one instruction set: a weight gradient for each frame of the kernel.
@@ -272,32 +302,52 @@ fn conv_dw_on(isa: Isa, x: &[f32], dy: &[f32], shape: Shape) -> (Vec<f32>, Vec<f
     (dweight, dbias)
 }
 
-/// A convolution over videos with frames of zeros before and behind each.
+/// What is convolved: videos with frames of zeros before and behind each.
 #[derive(Clone, Copy)]
-struct Padded {
+struct Input<'a> {
     shape: Shape,
+    /// The first frames of all videos and the rest, `[videos, .., height, width, c_in]`.
+    parts: [&'a [f32]; 2],
     zero_frames: usize,
 }
 
-impl Padded {
+impl<'a> Input<'a> {
+    #[track_caller]
+    fn new(parts: [&'a [f32]; 2], shape: &Shape) -> Self {
+        let len = parts[0].len() + parts[1].len();
+        let is_whole = parts[0].len().is_multiple_of((shape.videos * shape.frame()).max(1));
+        assert!(is_whole && len == shape.pixels() * shape.c_in, "x does not fit {shape:?}");
+        Self { shape: *shape, parts, zero_frames: 0 }
+    }
+
     fn frames_out(&self) -> usize {
         (self.shape.frames + 2 * self.zero_frames + 1).saturating_sub(self.shape.kernel[2])
     }
 
     /// The frames that the output's `frame` sees and the one before it does not: the slot that each takes among those of the
     /// kernel, and which of the video's it is, if not one of zeros.
-    fn new_frames(self, frame: usize) -> impl Iterator<Item = (usize, Option<usize>)> {
-        let taps = self.shape.kernel[2];
+    fn new_frames(&self, frame: usize) -> impl Iterator<Item = (usize, Option<usize>)> + use<> {
+        let (taps, frames, zeros) = (self.shape.kernel[2], self.shape.frames, self.zero_frames);
         let first = if frame == 0 { 0 } else { frame + taps - 1 };
         (first..frame + taps).map(move |seen| {
-            let source = seen.checked_sub(self.zero_frames).filter(|i| *i < self.shape.frames);
-            (seen % taps, source)
+            (seen % taps, seen.checked_sub(zeros).filter(|source| *source < frames))
         })
     }
 
     /// The slots of the frames that the output's `frame` sees, in order.
-    fn slots(self, frame: usize) -> impl Iterator<Item = usize> + Clone {
+    fn slots(&self, frame: usize) -> impl Iterator<Item = usize> + Clone + use<> {
         let taps = self.shape.kernel[2];
         (frame..frame + taps).map(move |seen| seen % taps)
+    }
+
+    /// A frame of a video.
+    fn frame(&self, video: usize, frame: usize) -> &'a [f32] {
+        let len = self.shape.frame();
+        let before = self.parts[0].len() / (self.shape.videos * len).max(1);
+        let (part, frames, idx) = match frame.checked_sub(before) {
+            None => (self.parts[0], before, frame),
+            Some(idx) => (self.parts[1], self.shape.frames - before, idx),
+        };
+        &part[(video * frames + idx) * len..][..len]
     }
 }

@@ -1,6 +1,6 @@
 //! Every instruction set and method against f64, on odd shapes and poisoned outputs.
 
-use super::{Method, Shape, conv_dw_on, conv_dx_into, conv_into};
+use super::{Input, Method, Shape, conv_dw_on, conv_dx_into, conv_into};
 use crate::isa::Isa;
 use crate::testing::{BF16_BOUND, assert_close, assert_same_at_any_thread_count, values};
 
@@ -86,8 +86,9 @@ fn convolutions_match_f64_on_every_isa() {
                 let what = format!("{method:?} {what}");
                 let bound = if method == Method::Direct { BF16_BOUND } else { WINOGRAD_BOUND };
                 let mut y = vec![f32::NAN; y_ref.len()];
+                let input = Input::new([&[], &x], &shape);
                 // SAFETY: the lengths are those of the shape.
-                unsafe { conv_into(isa, method, &x, &w, Some(&bias), shape, y.as_mut_ptr()) };
+                unsafe { conv_into(isa, method, input, &w, Some(&bias), y.as_mut_ptr()) };
                 assert_close(&format!("y {what}"), &y, &y_ref, bound);
                 let mut dx = vec![f32::NAN; dx_ref.len()];
                 // SAFETY: as above.
@@ -115,8 +116,9 @@ fn thread_count_changes_no_bit() {
             let what = format!("{method:?} {isa:?}");
             assert_same_at_any_thread_count(&format!("y {what}"), || {
                 let mut y = vec![f32::NAN; dy.len()];
+                let input = Input::new([&[], &x], &shape);
                 // SAFETY: the lengths are those of the shape.
-                unsafe { conv_into(isa, method, &x, &w, None, shape, y.as_mut_ptr()) };
+                unsafe { conv_into(isa, method, input, &w, None, y.as_mut_ptr()) };
                 y
             });
             assert_same_at_any_thread_count(&format!("dx {what}"), || {
@@ -128,5 +130,19 @@ fn thread_count_changes_no_bit() {
         }
         assert_same_at_any_thread_count("dw", || conv_dw_on(isa, &x, &dy, shape).0);
         assert_same_at_any_thread_count("bias", || conv_dw_on(isa, &x, &dy, shape).1);
+    }
+}
+
+#[test]
+fn first_frames_may_lie_elsewhere() {
+    let shape = shape([2, 5], [6, 9], [27, 8], [3, 3, 3]);
+    let frame = 6 * 9 * 27;
+    let (x, w) = (values(1, shape.pixels() * shape.c_in), values(2, shape.weights()));
+    let whole = super::conv(&x, &w, None, shape);
+    for first in [1, 2, 4] {
+        let videos = x.chunks(5 * frame);
+        let (before, rest): (Vec<_>, Vec<_>) = videos.map(|v| v.split_at(first * frame)).unzip();
+        let found = super::conv_after(&before.concat(), &rest.concat(), &w, None, shape);
+        assert!(found == whole, "{first} frames");
     }
 }

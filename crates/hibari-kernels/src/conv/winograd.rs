@@ -13,12 +13,12 @@ use std::ops::Range;
 
 use rayon::prelude::*;
 
-use super::{Padded, Shape};
+use super::{Input, Shape};
 use crate::lanes::{Lanes, Task};
 use crate::matmul::plane_chunks;
 use crate::matmul::tile::{CHUNK, Chunk, Init, MR_MAX, NR, Out, Rows, Simd};
 use crate::matmul::{packed_len, set_rows};
-use crate::memory::{Shared, filled, with_scratch};
+use crate::memory::{Shared, with_scratch};
 
 /// Points of a tile.
 pub(super) const POINTS: usize = SIDE * SIDE;
@@ -34,36 +34,81 @@ const TASK_WORDS: usize = 128 * 1024;
 /// Tasks of a call to aim for.
 const TASKS: usize = 16;
 
-/// The points of a weight: for each of them and each frame of the kernel a matrix `[c_in, c_out]`. With `turned`, those of the
-/// kernel turned around, in reverse order.
-pub(super) fn weight_points<S: Simd>(
+/// Packs the points of a weight: for each of them and each frame of the kernel a matrix `[c_in, c_out]`. With `turned`, those of
+/// the kernel turned around in space and time, `[c_out, c_in]`.
+///
+/// # Safety
+/// `packed` must be writable for [`packed_len`] of as many matrices; `weight` must have its length.
+pub(super) unsafe fn pack_weight<S: Simd>(
     simd: S,
     weight: &[f32],
     shape: Shape,
     turned: bool,
-) -> Vec<f32> {
+    packed: *mut u32,
+) {
     let Shape { c_in, c_out, kernel: [.., kt], .. } = shape;
-    let rows = kt * c_in;
-    // SAFETY: each task writes its row of every point.
-    unsafe {
-        filled(POINTS * rows * c_out, |points| {
-            let points = Shared::new(points);
-            (0..rows).into_par_iter().for_each(|row| {
-                let mut taps = [std::ptr::null(); TAPS];
-                for (tap, from) in taps.iter_mut().enumerate() {
-                    let tap = if turned { TAPS - 1 - tap } else { tap };
-                    *from = weight[(tap * rows + row) * c_out..].as_ptr();
+    let [k, n] = if turned { [c_out, c_in] } else { [c_in, c_out] };
+    let pairs = k.div_ceil(2);
+    let packed = Shared::new(packed);
+    (0..n.div_ceil(NR) * kt).into_par_iter().for_each(|task| {
+        let (panel, frame) = (task / kt, task % kt);
+        let cols = (n - panel * NR).min(NR);
+        // The points of `len` output channels from `first` on, for an input channel.
+        let points = |channel: usize, first: usize, len: usize, to: [*mut f32; POINTS]| {
+            let mut taps = [std::ptr::null(); TAPS];
+            for (tap, from) in taps.iter_mut().enumerate() {
+                let at = if turned { [TAPS - 1 - tap, kt - 1 - frame] } else { [tap, frame] };
+                let row = (at[0] * kt + at[1]) * c_in + channel;
+                *from = weight[row * c_out + first..][..len].as_ptr();
+            }
+            // SAFETY: each tap has `len` values, and so has each point, as the callers below see to.
+            unsafe { simd.vectors().run(PointsOfTaps { taps, len, to }) }
+        };
+        let to = |point: usize, pair: usize| {
+            let matrix = (panel * POINTS + point) * kt + frame;
+            packed.get().wrapping_add((matrix * pairs + pair) * NR)
+        };
+        let rows = |base: *mut f32, stride: usize| {
+            let mut rows = [std::ptr::null_mut(); POINTS];
+            for (point, row) in rows.iter_mut().enumerate() {
+                *row = base.wrapping_add(point * stride);
+            }
+            rows
+        };
+        let len = if turned { POINTS * NR * CHANNELS } else { 2 * POINTS * NR };
+        // SAFETY: the scratch has room for the rows, which are written before they are read; each task writes its own
+        // matrices of the packed weight.
+        with_scratch(len, |scratch| unsafe {
+            let low = scratch.cast::<f32>();
+            if turned {
+                for first in (0..k).step_by(CHANNELS) {
+                    let len = (k - first).min(CHANNELS);
+                    for c in 0..cols {
+                        let to = rows(low.add(c * CHANNELS), NR * CHANNELS);
+                        points(panel * NR + c, first, len, to);
+                    }
+                    for point in 0..POINTS {
+                        let from = low.add(point * NR * CHANNELS);
+                        simd.pack_transposed(from, CHANNELS, len, cols, to(point, first / 2));
+                    }
                 }
-                let mut to = [std::ptr::null_mut(); POINTS];
-                for (point, to) in to.iter_mut().enumerate() {
-                    let point = if turned { POINTS - 1 - point } else { point };
-                    *to = points.get().add((point * rows + row) * c_out);
+                return;
+            }
+            let high = low.add(POINTS * NR);
+            for pair in 0..pairs {
+                points(2 * pair, panel * NR, cols, rows(low, NR));
+                if 2 * pair + 1 < k {
+                    points(2 * pair + 1, panel * NR, cols, rows(high, NR));
+                } else {
+                    high.write_bytes(0, POINTS * NR);
                 }
-                // SAFETY: each tap has `c_out` values in a row, and so has each point.
-                simd.vectors().run(PointsOfTaps { taps, len: c_out, to });
-            });
-        })
-    }
+                for point in 0..POINTS {
+                    let [low, high] = [low, high].map(|rows| rows.add(point * NR));
+                    simd.pack_pair(low, high, cols, to(point, pair), NR);
+                }
+            }
+        });
+    });
 }
 
 /// The points of kernels for a row of output channels.
@@ -162,13 +207,12 @@ struct Layout {
 /// As for [`super::Method::convolve`].
 pub(super) unsafe fn convolve<S: Simd>(
     simd: S,
-    x: *const f32,
+    x: Input<'_>,
     packed: *const u32,
     bias: Option<&[f32]>,
-    padded: Padded,
     y: *mut f32,
 ) {
-    let Shape { videos, height, width, c_in, c_out, kernel: [.., kt], .. } = padded.shape;
+    let Shape { videos, height, width, c_in, c_out, kernel: [.., kt], .. } = x.shape;
     let planes = c_in.div_ceil(CHANNELS);
     let tile_words = POINTS * (S::WIDE * kt * planes * CHUNK + NR);
     // Those of one frame of each video; a task takes some of them through all frames.
@@ -177,42 +221,32 @@ pub(super) unsafe fn convolve<S: Simd>(
     let rows = tiles.div_ceil(tiles.div_ceil(fit).max(1)).next_multiple_of(S::MR);
     let plane = rows * CHUNK;
     let layout = Layout { rows, plane, point: planes * plane, slot: POINTS * planes * plane };
-    let (x, packed, y) =
-        (Shared::new(x.cast_mut()), Shared::new(packed.cast_mut()), Shared::new(y));
+    let (packed, y) = (Shared::new(packed.cast_mut()), Shared::new(y));
     (0..tiles.div_ceil(rows)).into_par_iter().for_each(|task| {
         let run = task * rows..((task + 1) * rows).min(tiles);
         with_scratch(S::WIDE * kt * layout.slot, |points| {
             with_scratch(POINTS * rows * NR, |products| {
-                for frame in 0..padded.frames_out() {
+                for frame in 0..x.frames_out() {
                     // SAFETY: the frames are those of input and output; the scratch has a slot for each frame of the
                     // kernel; each task writes its own pixels.
                     unsafe {
-                        for (slot, source) in padded.new_frames(frame) {
+                        for (slot, source) in x.new_frames(frame) {
                             let to = points.add(S::WIDE * slot * layout.slot);
                             match source {
                                 Some(source) => {
-                                    let shape = padded.shape;
-                                    pack_points(
-                                        simd,
-                                        x.get(),
-                                        source,
-                                        shape,
-                                        run.clone(),
-                                        &layout,
-                                        to,
-                                    );
+                                    pack_points(simd, x, source, run.clone(), &layout, to);
                                 }
                                 None => to.write_bytes(0, S::WIDE * layout.slot),
                             }
                         }
-                        let chunks: Vec<Chunk> = padded
+                        let chunks: Vec<Chunk> = x
                             .slots(frame)
                             .flat_map(|slot| plane_chunks(c_in, plane, slot * layout.slot))
                             .collect();
                         for panel in 0..c_out.div_ceil(NR) {
                             let b = packed.get().add(panel * packed_len(POINTS * kt, c_in, NR));
                             multiply(simd, points, &chunks, b, run.len(), &layout, products.cast());
-                            let sums = Sums { rows, padded, frame, run: run.clone(), panel };
+                            let sums = Sums { rows, input: x, frame, run: run.clone(), panel };
                             sums.write(simd, products.cast_const().cast(), bias, y.get());
                         }
                     }
@@ -244,36 +278,34 @@ impl Tile {
 /// Makes the points of a run of tiles, in one frame of each video.
 ///
 /// # Safety
-/// `x` must be readable for the videos, `to` writable for a slot.
+/// `to` must be writable for a slot.
 unsafe fn pack_points<S: Simd>(
     simd: S,
-    x: *const f32,
+    x: Input<'_>,
     frame: usize,
-    shape: Shape,
     run: Range<usize>,
     layout: &Layout,
     to: *mut u32,
 ) {
-    let Shape { frames, height, width, c_in, .. } = shape;
+    let Shape { height, width, c_in, .. } = x.shape;
     let zeros = [0.0; CHANNELS];
     let mut points = [0.0; POINTS * CHANNELS];
     for (row_of_tile, tile) in run.enumerate() {
-        let Tile { video, top, left } = Tile::new(tile, &shape);
-        let first_row = (video * frames + frame) * height;
+        let Tile { video, top, left } = Tile::new(tile, &x.shape);
+        let frame = x.frame(video, frame);
         let mut pixels = [None; POINTS];
         for (place, pixel) in pixels.iter_mut().enumerate() {
             // One row and column ahead of the tile of the output.
             let row = (top + place / SIDE).wrapping_sub(1);
             let col = (left + place % SIDE).wrapping_sub(1);
-            *pixel =
-                (row < height && col < width).then(|| ((first_row + row) * width + col) * c_in);
+            *pixel = (row < height && col < width).then_some((row * width + col) * c_in);
         }
         for (chunk, first) in (0..c_in).step_by(CHANNELS).enumerate() {
             let mut from = [zeros.as_ptr(); POINTS];
             for (from, pixel) in from.iter_mut().zip(pixels) {
                 if let Some(pixel) = pixel {
                     // SAFETY: the pixel is inside its frame.
-                    *from = unsafe { x.add(pixel + first) };
+                    *from = unsafe { frame.as_ptr().add(pixel + first) };
                 }
             }
             let len = (c_in - first).min(CHANNELS);
@@ -378,16 +410,16 @@ unsafe fn multiply<S: Simd>(
 }
 
 /// A panel of channels of a run of tiles, in one frame of each video of the output.
-struct Sums {
+struct Sums<'a> {
     /// Rows of a matrix of products.
     rows: usize,
-    padded: Padded,
+    input: Input<'a>,
     frame: usize,
     run: Range<usize>,
     panel: usize,
 }
 
-impl Sums {
+impl Sums<'_> {
     /// Writes the pixels that the products sum to.
     ///
     /// # Safety
@@ -399,7 +431,7 @@ impl Sums {
         bias: Option<&[f32]>,
         y: *mut f32,
     ) {
-        let shape = self.padded.shape;
+        let shape = self.input.shape;
         let Shape { height, width, c_out, .. } = shape;
         let first = self.panel * NR;
         let cols = (c_out - first).min(NR);
@@ -410,7 +442,7 @@ impl Sums {
         let bias = row_of_bias.as_ptr();
         for (idx, tile) in self.run.enumerate() {
             let Tile { video, top, left } = Tile::new(tile, &shape);
-            let first_row = (video * self.padded.frames_out() + self.frame) * height;
+            let first_row = (video * self.input.frames_out() + self.frame) * height;
             let mut to = [std::ptr::null_mut(); STEP * STEP];
             for (place, to) in to.iter_mut().enumerate() {
                 let (row, col) = (top + place / STEP, left + place % STEP);

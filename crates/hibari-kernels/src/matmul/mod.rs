@@ -25,6 +25,9 @@ use crate::memory::{Shared, filled, with_scratch};
 
 /// Words a task may pack of the left operand: what fits the second-level cache beside a panel.
 const LEFT_WORDS: usize = 96 * 1024;
+/// Rows that a task should have at least, so that the right operand is not read too often: a deep left operand is packed and
+/// multiplied in pieces.
+const LEFT_ROWS: usize = 96;
 /// Words of both packed operands of a weight gradient, which sets the rows summed at once.
 const DEPTH_WORDS: usize = 1024 * 1024;
 /// Parts of the rows of a weight gradient with sums of their own, and how many rows are worth one.
@@ -322,39 +325,49 @@ unsafe fn rows_times<S: Simd>(
     y: *mut f32,
 ) {
     let pairs = k.div_ceil(2);
-    let rows_max = rows_of_task::<S>(m, k);
+    let pieces = pairs.div_ceil(LEFT_WORDS / LEFT_ROWS).max(1);
+    let depth = pairs.div_ceil(pieces).next_multiple_of(CHUNK);
+    let rows_max = rows_of_task::<S>(m, 2 * depth);
     let plane = rows_max * CHUNK;
-    let chunks: Vec<Chunk> = plane_chunks(k, plane, 0).collect();
     let (x, packed, y) =
         (Shared::new(x.cast_mut()), Shared::new(packed.cast_mut()), Shared::new(y));
     (0..m.div_ceil(rows_max)).into_par_iter().for_each(|task| {
         let first = task * rows_max;
         let rows = (m - first).min(rows_max);
-        with_scratch(S::WIDE * chunks.len() * plane, |left| {
-            // SAFETY: the scratch has room for `rows_max` rows in planes; each task writes its own rows of `y`.
-            unsafe {
-                for r in 0..rows {
-                    let row = x.get().add((first + r) * k);
-                    simd.pack_row(row, k, left.add(S::WIDE * r * CHUNK), plane);
-                }
-                for chunk in &chunks {
-                    let end = rows.next_multiple_of(S::MR);
-                    let first = left.add(S::WIDE * (chunk.offset + rows * CHUNK));
-                    first.write_bytes(0, S::WIDE * (end - rows) * CHUNK);
-                }
-                let mut out: Out = [std::ptr::null_mut(); MR_MAX];
-                for panel in 0..n.div_ceil(NR) {
-                    let col = panel * NR;
-                    let b = packed.get().add(panel * pairs * NR);
-                    let init = bias.map_or(Init::Zero, |bias| Init::Bias(bias.as_ptr().add(col)));
-                    for r0 in (0..rows).step_by(S::MR) {
-                        if part == Part::Upper && col + NR <= first + r0 {
-                            break;
+        let padded = rows.next_multiple_of(S::MR);
+        with_scratch(S::WIDE * depth / CHUNK * plane, |left| {
+            for start in (0..pairs.max(1)).step_by(depth.max(1)) {
+                let len = (k - 2 * start).min(2 * depth);
+                let chunks: Vec<Chunk> = plane_chunks(len, plane, 0).collect();
+                // SAFETY: the scratch has room for `rows_max` rows in planes; each task writes its own rows of `y`, all
+                // columns with the first piece.
+                unsafe {
+                    for r in 0..rows {
+                        let row = x.get().add((first + r) * k + 2 * start);
+                        simd.pack_row(row, len, left.add(S::WIDE * r * CHUNK), plane);
+                    }
+                    for chunk in &chunks {
+                        let end = left.add(S::WIDE * (chunk.offset + rows * CHUNK));
+                        end.write_bytes(0, S::WIDE * (padded - rows) * CHUNK);
+                    }
+                    let mut out: Out = [std::ptr::null_mut(); MR_MAX];
+                    for panel in 0..n.div_ceil(NR) {
+                        let col = panel * NR;
+                        let b = packed.get().add((panel * pairs + start) * NR);
+                        let init = match bias {
+                            _ if start > 0 => Init::Output,
+                            Some(bias) => Init::Bias(bias.as_ptr().add(col)),
+                            None => Init::Zero,
+                        };
+                        for r0 in (0..rows).step_by(S::MR) {
+                            if part == Part::Upper && col + NR <= first + r0 {
+                                break;
+                            }
+                            let to = y.get().add((first + r0) * n + col);
+                            set_rows::<S>(&mut out, to, n, rows - r0);
+                            let a = left.add(S::WIDE * r0 * CHUNK);
+                            simd.block::<Rows>(a, &chunks, b, &out, (n - col).min(NR), init);
                         }
-                        let to = y.get().add((first + r0) * n + col);
-                        set_rows::<S>(&mut out, to, n, rows - r0);
-                        let a = left.add(S::WIDE * r0 * CHUNK);
-                        simd.block::<Rows>(a, &chunks, b, &out, (n - col).min(NR), init);
                     }
                 }
             }

@@ -1,6 +1,6 @@
 //! The convolution on the CPU backend.
 
-use burn::backend::{Flex, TensorMetadata, tensor::FloatTensor};
+use burn::backend::{Flex, TensorMetadata, ops::FloatTensorOps, tensor::FloatTensor};
 use hibari_kernels::conv::{self, Shape};
 
 use super::{ConvOps, kernel_size, reference};
@@ -43,6 +43,24 @@ impl ConvOps for Flex {
             return reference::conv::<Self>(x, weight, Some(bias));
         }
         forward(x, weight, Some(bias))
+    }
+
+    fn conv_after(
+        before: FloatTensor<Self>,
+        x: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        bias: FloatTensor<Self>,
+    ) -> FloatTensor<Self> {
+        if !all_f32([&before, &x, &weight, &bias]) {
+            return Self::conv_bias(Self::float_cat(vec![before, x], 1), weight, bias);
+        }
+        let frames = before.shape()[1] + x.shape()[1];
+        let shape = sizes(&x, frames, channels(&weight), kernel_size(&weight.shape()));
+        let [before, x, weight, bias] = [before, x, weight, bias].map(contiguous);
+        let [before, x, weight, bias] = [&before, &x, &weight, &bias].map(values);
+        let y = conv::conv_after(before, x, weight, Some(bias), shape);
+        let Shape { videos, height, width, c_out, .. } = shape;
+        tensor(y, [videos, shape.frames_out(), height, width, c_out])
     }
 
     fn conv_dx(dy: FloatTensor<Self>, weight: FloatTensor<Self>) -> FloatTensor<Self> {

@@ -31,6 +31,16 @@ pub trait ConvOps: Backend {
         reference::conv::<Self>(x, weight, Some(bias))
     }
 
+    /// The convolution with a bias of the frames of `before` and then those of `x`.
+    fn conv_after(
+        before: FloatTensor<Self>,
+        x: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        bias: FloatTensor<Self>,
+    ) -> FloatTensor<Self> {
+        Self::conv_bias(Self::float_cat(vec![before, x], 1), weight, bias)
+    }
+
     /// Gradient to the input, from that to the output.
     fn conv_dx(dy: FloatTensor<Self>, weight: FloatTensor<Self>) -> FloatTensor<Self> {
         reference::conv_dx::<Self>(dy, weight)
@@ -87,6 +97,37 @@ pub fn conv3d(x: Tensor<5>, weight: Tensor<5>, bias: Option<Tensor<1>>) -> Tenso
         Some(bias) => <Dispatch as ConvOps>::conv_bias(x, weight, bias.into_dispatch()),
         None => <Dispatch as ConvOps>::conv(x, weight),
     })
+}
+
+/// [`conv3d`] of `before` and `x` one after the other: a chunk of a video and the frames that it follows, without a copy of
+/// both on the CPU.
+///
+/// # Shapes
+/// - `before`: `[B, T0, H, W, Cin]`; `x`: `[B, T, H, W, Cin]`; returned as `[B, T0 + T - kt + 1, H, W, Cout]`
+/// - `weight`: `[kh, kw, kt, Cin, Cout]`; `bias`: `[Cout]`
+/// # Panics
+/// as [`conv3d`]
+#[track_caller]
+pub fn conv3d_after(
+    before: Tensor<5>,
+    x: Tensor<5>,
+    weight: Tensor<5>,
+    bias: Tensor<1>,
+) -> Tensor<5> {
+    let [b, t, h, w, c] = x.dims();
+    let [kh, kw, kt, c_in, c_out] = weight.dims();
+    let frames = before.dims()[1];
+    assert_eq!(before.dims(), [b, frames, h, w, c], "the frames before are of another size");
+    assert_eq!((c, bias.dims()), (c_in, [c_out]), "video or bias do not fit the weight");
+    assert!(kh % 2 == 1 && kw % 2 == 1, "the kernel `{kh}x{kw}` is not odd");
+    assert!(kt >= 1 && frames + t >= kt, "the frames are fewer than the `{kt}` of the kernel");
+    let [before, x, weight] = [before, x, weight].map(Tensor::into_dispatch);
+    Tensor::from_dispatch(<Dispatch as ConvOps>::conv_after(
+        before,
+        x,
+        weight,
+        bias.into_dispatch(),
+    ))
 }
 
 fn kernel_size(weight: &Shape) -> [usize; 3] {

@@ -2,7 +2,7 @@
 
 use burn::tensor::{Device, Tensor, module, ops::ConvOptions};
 
-use super::{conv2d, conv3d};
+use super::{conv2d, conv3d, conv3d_after};
 use crate::testing::{assert_close, random};
 
 /// Error bound for bf16 operands.
@@ -45,6 +45,27 @@ fn images_are_videos_of_one_frame() {
     let b = random::<1>(3, [7], &device);
     let video = plain(x.clone().unsqueeze_dim(1), w.clone().unsqueeze_dim(2), b.clone());
     assert_close("y", conv2d(x, w, Some(b)), video.squeeze_dim(1), BF16);
+}
+
+#[test]
+fn a_chunk_and_what_it_follows_are_one_video() {
+    let device = Device::default().autodiff();
+    let [before, x] = [(1, 2), (2, 3)]
+        .map(|(seed, frames)| random::<5>(seed, [2, frames, 5, 6, 9], &device).require_grad());
+    let w = random::<5>(3, [3, 3, 3, 9, 7], &device);
+    let b = random::<1>(4, [7], &device);
+    let joined = Tensor::cat(vec![before.clone(), x.clone()], 1);
+    let y = conv3d(joined, w.clone(), Some(b.clone()));
+    let expected = y.clone().powi_scalar(2).sum().backward();
+    let found = conv3d_after(before.clone(), x.clone(), w.clone(), b.clone());
+    let grads = found.clone().powi_scalar(2).sum().backward();
+    assert_eq!(found.into_data(), y.clone().into_data());
+    for part in [&before, &x] {
+        let [grads, expected] = [&grads, &expected].map(|grads| part.grad(grads).unwrap());
+        assert_eq!(grads.into_data(), expected.into_data());
+    }
+    let inner = conv3d_after(before.inner(), x.inner(), w.inner(), b.inner());
+    assert_eq!(inner.into_data(), y.into_data());
 }
 
 #[test]

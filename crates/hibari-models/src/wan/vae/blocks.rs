@@ -115,12 +115,17 @@ impl Conv3d {
 
     /// With the two frames before the chunk in front, zeros at the start; for `kt = 3`.
     pub(super) fn causal(&self, x: Tensor<5>, history: &mut History) -> Tensor<5> {
-        let [b, _, h, w, c] = x.dims();
+        let [b, frames, h, w, c] = x.dims();
         let slot = history.slot();
         let before = slot.take().unwrap_or_else(|| Tensor::zeros([b, 2, h, w, c], &x.device()));
-        let joined = Tensor::cat(vec![before, x], 1);
-        *slot = Some(last_frames(&joined, 2));
-        self.forward(joined, 1)
+        *slot = Some(match frames {
+            1 => Tensor::cat(vec![before.clone().narrow(1, 1, 1), x.clone()], 1),
+            _ => last_frames(&x, 2),
+        });
+        match self.products {
+            Products::Exact => self.forward(Tensor::cat(vec![before, x], 1), 1),
+            Products::Bf16 => conv::conv3d_after(before, x, self.weight.val(), self.bias.val()),
+        }
     }
 }
 
