@@ -1,4 +1,5 @@
-//! Query and key preparation, forward and backward: RMS norm of each head, then rotation of pairs by position, in one pass.
+//! Query and key preparation, forward and backward: RMS norm of each head, then rotation of pairs by position, in one pass;
+//! and the rotation alone, for models that have another norm before it.
 //!
 //! Tokens are independent; the gradient to the gain is summed in parts of [`PART`] tokens, added in order, so results do
 //! not depend on the thread count.
@@ -9,7 +10,7 @@ mod tests;
 
 use rayon::prelude::*;
 
-use self::rows::{Back, Part, Turn};
+use self::rows::{Back, Part, Rotate, Turn};
 use crate::isa::{self, Isa};
 use crate::lanes::Lanes;
 use crate::matmul::dispatch;
@@ -54,11 +55,17 @@ impl Shape {
 
     #[track_caller]
     fn check(&self, inputs: Inputs<'_>) {
+        assert_eq!(inputs.gamma.len(), self.d_head, "the gain does not fit {self:?}");
+        self.check_heads(inputs);
+    }
+
+    /// All but the gain.
+    #[track_caller]
+    fn check_heads(&self, inputs: Inputs<'_>) {
         assert!(self.is_supported(), "no kernel for {self:?}");
         assert!(self.tables == self.batch || self.tables == 1, "tables of {self:?}");
         let table = self.tables * self.n_tokens * self.d_head / 2;
         assert_eq!(inputs.x.len(), self.len(), "heads do not fit {self:?}");
-        assert_eq!(inputs.gamma.len(), self.d_head, "the gain does not fit {self:?}");
         assert_eq!(inputs.cos.len(), table, "the cosines do not fit {self:?}");
         assert_eq!(inputs.sin.len(), table, "the sines do not fit {self:?}");
     }
@@ -118,6 +125,37 @@ pub fn qk_norm_rope_backward(inputs: Inputs<'_>, dy: &[f32], shape: Shape) -> (V
         })
     };
     (dx, dgamma)
+}
+
+/// Rotates interleaved pairs of each head: `y_2i = x_2i cos_i - x_2i+1 sin_i`, `y_2i+1 = x_2i sin_i + x_2i+1 cos_i`. The
+/// gradient to `x` is the rotation of the one to `y` by the negative sines.
+///
+/// # Shapes
+/// - `x`: `[batch, n_tokens, n_heads, d_head]`; returned in it
+/// - `cos`, `sin`: `[tables, n_tokens, d_head / 2]`
+/// # Panics
+/// if a length does not fit or the shape is not supported
+#[must_use]
+pub fn rope(x: &[f32], cos: &[f32], sin: &[f32], shape: Shape) -> Vec<f32> {
+    let inputs = Inputs { x, gamma: &[], cos, sin, eps: 0.0 };
+    shape.check_heads(inputs);
+    // SAFETY: the lengths are checked, and `rotate_into` writes all of `y`.
+    unsafe { filled(shape.len(), |y| rotate_into(isa::best(), inputs, shape, y)) }
+}
+
+/// [`rope`] on one instruction set.
+///
+/// # Safety
+/// The inputs must fit the shape but for the gain, `y` be writable for `x`.
+unsafe fn rotate_into(isa: Isa, inputs: Inputs<'_>, shape: Shape, y: *mut f32) {
+    let y = Shared::new(y);
+    dispatch!(isa, lanes => (0..shape.parts()).into_par_iter().for_each(|idx| {
+        let part = Part::new(inputs, shape, idx);
+        with_scratch(part.table_len(), |table| {
+            // SAFETY: each part writes its own rows; the rest is the caller's promise.
+            unsafe { lanes.run(Rotate { part, table: table.cast(), y: y.get() }) };
+        });
+    }));
 }
 
 /// [`qk_norm_rope`] on one instruction set.

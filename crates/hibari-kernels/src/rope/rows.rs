@@ -101,6 +101,35 @@ impl Task for Turn<'_> {
     }
 }
 
+/// The rotation of a part alone: writes its rows of `y`, which is as long as `x`; `table` is scratch.
+#[derive(Clone, Copy)]
+pub(super) struct Rotate<'a> {
+    pub(super) part: Part<'a>,
+    pub(super) table: *mut f32,
+    pub(super) y: *mut f32,
+}
+
+impl Task for Rotate<'_> {
+    #[inline(always)]
+    unsafe fn on<L: Lanes>(self, lanes: L) {
+        let Self { part, table, y } = self;
+        let width = part.shape.d_head;
+        let x = part.inputs.x.as_ptr();
+        for token in part.first..part.first + part.count {
+            // SAFETY: the heads of the part exist in `x` and `y`, the table is as long as needed.
+            unsafe {
+                part.spread(token, 1.0, table);
+                for head in part.heads(token) {
+                    for d in (0..width).step_by(L::N) {
+                        let turned = turn(lanes, lanes.load(x.add(head + d)), table.add(d), width);
+                        lanes.store(y.add(head + d), turned);
+                    }
+                }
+            }
+        }
+    }
+}
+
 /// The backward pass of a part: writes its rows of `dx` and adds to `dgamma`. `dy` and `dx` are as long as `x`, `table` is
 /// scratch.
 #[derive(Clone, Copy)]

@@ -1,6 +1,9 @@
 //! Every instruction set against f64, on odd shapes and poisoned outputs.
 
-use super::{Inputs, Shape, qk_norm_rope, qk_norm_rope_backward, turn_back_into, turn_into};
+use super::{
+    Inputs, Shape, qk_norm_rope, qk_norm_rope_backward, rope, rotate_into, turn_back_into,
+    turn_into,
+};
 use crate::isa::Isa;
 use crate::testing::{assert_close, assert_same_at_any_thread_count, values};
 
@@ -40,6 +43,20 @@ impl Case {
 
     fn inputs(&self) -> Inputs<'_> {
         Inputs { x: &self.x, gamma: &self.gamma, cos: &self.cos, sin: &self.sin, eps: EPS }
+    }
+
+    /// The rotation alone, by the definition.
+    fn rotated(&self, shape: Shape) -> Vec<f64> {
+        let width = shape.d_head;
+        let mut y = vec![0.0; self.x.len()];
+        for at in (0..self.x.len()).step_by(2) {
+            let token = at / (shape.n_heads * width) % (shape.tables * shape.n_tokens);
+            let idx = (token * width + at % width) / 2;
+            let [x, z] = [self.x[at], self.x[at + 1]].map(f64::from);
+            let [cos, sin] = [self.cos[idx], self.sin[idx]].map(f64::from);
+            (y[at], y[at + 1]) = (x * cos - z * sin, x * sin + z * cos);
+        }
+        y
     }
 
     /// The result and the gradients to `x` and `gamma`, by the definition.
@@ -93,6 +110,10 @@ fn preparation_matches_f64_on_every_isa() {
             assert_close(&what("y"), &y, &y_ref, F32_BOUND);
             assert_close(&what("dx"), &dx, &dx_ref, F32_BOUND);
             assert_close(&what("dgamma"), &dgamma, &dgamma_ref, F32_BOUND);
+            let mut y = vec![f32::NAN; shape.len()];
+            // SAFETY: as above.
+            unsafe { rotate_into(isa, case.inputs(), shape, y.as_mut_ptr()) };
+            assert_close(&what("rotated"), &y, &case.rotated(shape), F32_BOUND);
         }
     }
 }
@@ -102,6 +123,7 @@ fn thread_count_changes_no_bit() {
     let shape = shape([3, 1, 150, 2, 32]);
     let case = Case::new(shape);
     assert_same_at_any_thread_count("y", || qk_norm_rope(case.inputs(), shape));
+    assert_same_at_any_thread_count("rotated", || rope(&case.x, &case.cos, &case.sin, shape));
     assert_same_at_any_thread_count("gradients", || {
         let (dx, dgamma) = qk_norm_rope_backward(case.inputs(), &case.dy, shape);
         [dx, dgamma].concat()

@@ -3,16 +3,17 @@
 //! Source: Su et al., "RoFormer" (arXiv:2104.09864); Wan2.1 `wan/modules/model.py`, `rope_apply`
 
 use burn::tensor::{Device, Tensor, TensorData};
+use hibari_ops::rope::rope;
 
 const THETA: f64 = 1e4;
 
 /// The rotation of each token and pair of values.
 #[derive(Clone, Debug)]
 pub(super) struct Rotations {
-    /// `[1, N, 1, d_head / 2, 1]`
-    cos: Tensor<5>,
-    /// `[1, N, 1, d_head / 2, 1]`
-    sin: Tensor<5>,
+    /// `[1, N, d_head / 2]`
+    cos: Tensor<3>,
+    /// `[1, N, d_head / 2]`
+    sin: Tensor<3>,
 }
 
 impl Rotations {
@@ -23,7 +24,7 @@ impl Rotations {
     #[track_caller]
     pub(super) fn new(grid: [usize; 3], d_head: usize, device: &Device) -> Self {
         let angles = angles(grid, d_head);
-        let dims = [1, grid.iter().product(), 1, d_head / 2, 1];
+        let dims = [1, grid.iter().product(), d_head / 2];
         let table = |of: fn(f64) -> f64| {
             let values: Vec<f32> = angles.iter().map(|&angle| of(angle) as f32).collect();
             Tensor::from_data(TensorData::new(values, dims), device)
@@ -36,13 +37,7 @@ impl Rotations {
     /// # Shapes
     /// `[B, N, n_heads, d_head]`, unchanged
     pub(super) fn apply(&self, x: Tensor<4>) -> Tensor<4> {
-        let dims @ [b, n, n_heads, d_head] = x.dims();
-        let pairs = x.reshape([b, n, n_heads, d_head / 2, 2]);
-        let (x, y) = (pairs.clone().narrow(4, 0, 1), pairs.narrow(4, 1, 1));
-        let (cos, sin) = (self.cos.clone(), self.sin.clone());
-        let turned_x = x.clone() * cos.clone() - y.clone() * sin.clone();
-        let turned_y = x * sin + y * cos;
-        Tensor::cat(vec![turned_x, turned_y], 4).reshape(dims)
+        rope(x, self.cos.clone(), self.sin.clone())
     }
 }
 

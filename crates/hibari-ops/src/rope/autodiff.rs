@@ -38,7 +38,37 @@ impl<B: RopeOps> Backward<B, 2> for RopeBackward {
     }
 }
 
+#[derive(Debug)]
+struct RotateBackward;
+
+impl<B: RopeOps> Backward<B, 1> for RotateBackward {
+    type State = [FloatTensor<B>; 2];
+
+    fn backward(self, ops: Ops<Self::State, 1>, grads: &mut Gradients, _: &mut Checkpointer) {
+        let [cos, sin] = ops.state;
+        let dx = B::rotate(grads.consume::<B>(&ops.node), cos, B::float_neg(sin));
+        if let [Some(node)] = ops.parents {
+            grads.register::<B>(node.id, dx);
+        }
+    }
+}
+
 impl<B: RopeOps, C: CheckpointStrategy> RopeOps for Autodiff<B, C> {
+    fn rotate(
+        x: FloatTensor<Self>,
+        cos: FloatTensor<Self>,
+        sin: FloatTensor<Self>,
+    ) -> FloatTensor<Self> {
+        let [cos, sin] = [cos, sin].map(|tensor| tensor.into_primitive());
+        match RotateBackward.prepare::<C>([x.node()]).compute_bound().stateful() {
+            OpsKind::Tracked(prep) => {
+                let tables = [cos.clone(), sin.clone()];
+                prep.finish(tables, B::rotate(x.into_primitive(), cos, sin))
+            }
+            OpsKind::UnTracked(prep) => prep.finish(B::rotate(x.into_primitive(), cos, sin)),
+        }
+    }
+
     fn norm_rope(
         x: FloatTensor<Self>,
         gamma: FloatTensor<Self>,

@@ -32,6 +32,19 @@ impl RopeOps for Flex {
         tensor(rope::qk_norm_rope(inputs(&tensors, eps), shape), tensors[0].shape())
     }
 
+    fn rotate(
+        x: FloatTensor<Self>,
+        cos: FloatTensor<Self>,
+        sin: FloatTensor<Self>,
+    ) -> FloatTensor<Self> {
+        let shape = sizes(&x, &cos);
+        if !all_f32([&x, &cos, &sin]) || !shape.is_supported() {
+            return reference::turn::<Self>(x, cos, sin);
+        }
+        let [x, cos, sin] = [x, cos, sin].map(contiguous);
+        tensor(rope::rope(values(&x), values(&cos), values(&sin), shape), x.shape())
+    }
+
     fn norm_rope_backward(
         x: FloatTensor<Self>,
         gamma: FloatTensor<Self>,

@@ -1,4 +1,4 @@
-//! Query and key preparation: RMS norm of each head, then rotation of pairs by position.
+//! Query and key preparation: RMS norm of each head, then rotation of pairs by position; and the rotation alone.
 
 mod autodiff;
 mod flex;
@@ -23,6 +23,15 @@ pub trait RopeOps: Backend {
         eps: f32,
     ) -> FloatTensor<Self> {
         reference::norm_rope::<Self>(x, gamma, cos, sin, eps)
+    }
+
+    /// The rotated heads, of the shape of `x`.
+    fn rotate(
+        x: FloatTensor<Self>,
+        cos: FloatTensor<Self>,
+        sin: FloatTensor<Self>,
+    ) -> FloatTensor<Self> {
+        reference::turn::<Self>(x, cos, sin)
     }
 
     /// Gradients to `x` and `gamma`.
@@ -60,13 +69,36 @@ pub fn qk_norm_rope(
     eps: f32,
 ) -> Tensor<4> {
     let [b, n, _, d_head] = x.dims();
-    assert_eq!(d_head % 2, 0, "`{d_head}` is not a head size of pairs");
     assert_eq!(gamma.dims(), [d_head], "the gain does not fit heads of `{d_head}`");
-    let [b_table, n_table, half] = cos.dims();
-    assert!(b_table == b || b_table == 1, "tables of `{b_table}` items for a batch of `{b}`");
-    assert_eq!([n_table, half], [n, d_head / 2], "the tables do not fit the tokens and heads");
-    assert_eq!(cos.dims(), sin.dims(), "the tables differ in shape");
+    check_tables([b, n, d_head], cos.dims(), sin.dims());
     let [cos, sin] = [cos, sin].map(Tensor::into_dispatch);
     let (x, gamma) = (x.into_dispatch(), gamma.into_dispatch());
     Tensor::from_dispatch(<Dispatch as RopeOps>::norm_rope(x, gamma, cos, sin, eps))
+}
+
+/// Rotates interleaved pairs of each head by table angles: `y_2i = x_2i cos_i - x_2i+1 sin_i`, `y_2i+1 = x_2i sin_i + x_2i+1
+/// cos_i`. The tables get no gradient.
+///
+/// # Shapes
+/// - `x`: `[B, N, n_heads, d_head]`; returned unchanged in shape
+/// - `cos`, `sin`: `[B or 1, N, d_head / 2]`
+/// # Panics
+/// if `d_head` is odd or the shapes disagree
+/// # Source
+/// RoFormer (arXiv:2104.09864), section 3.2.2
+#[track_caller]
+pub fn rope(x: Tensor<4>, cos: Tensor<3>, sin: Tensor<3>) -> Tensor<4> {
+    let [b, n, _, d_head] = x.dims();
+    check_tables([b, n, d_head], cos.dims(), sin.dims());
+    let [cos, sin] = [cos, sin].map(Tensor::into_dispatch);
+    Tensor::from_dispatch(<Dispatch as RopeOps>::rotate(x.into_dispatch(), cos, sin))
+}
+
+#[track_caller]
+fn check_tables([b, n, d_head]: [usize; 3], cos: [usize; 3], sin: [usize; 3]) {
+    assert_eq!(d_head % 2, 0, "`{d_head}` is not a head size of pairs");
+    let [b_table, n_table, half] = cos;
+    assert!(b_table == b || b_table == 1, "tables of `{b_table}` items for a batch of `{b}`");
+    assert_eq!([n_table, half], [n, d_head / 2], "the tables do not fit the tokens and heads");
+    assert_eq!(cos, sin, "the tables differ in shape");
 }

@@ -48,7 +48,11 @@ fn as_head<B: Backend>(gamma: FloatTensor<B>) -> FloatTensor<B> {
 }
 
 /// Rotates interleaved pairs.
-fn turn<B: Backend>(u: FloatTensor<B>, cos: FloatTensor<B>, sin: FloatTensor<B>) -> FloatTensor<B> {
+pub(super) fn turn<B: Backend>(
+    u: FloatTensor<B>,
+    cos: FloatTensor<B>,
+    sin: FloatTensor<B>,
+) -> FloatTensor<B> {
     let shape = u.shape();
     let [b, n, n_heads, width] = shape.dims();
     let u = B::float_reshape(u, Shape::new([b, n, n_heads, width / 2, 2]));

@@ -2,7 +2,7 @@
 
 use burn::tensor::{Device, Tensor};
 
-use super::qk_norm_rope;
+use super::{qk_norm_rope, rope};
 use crate::testing::{assert_close, random};
 
 /// Error bound of f32 arithmetic.
@@ -11,10 +11,14 @@ const EPS: f32 = 1e-5;
 
 /// The preparation by the definition.
 fn plain(x: Tensor<4>, gamma: Tensor<1>, cos: Tensor<3>, sin: Tensor<3>) -> Tensor<4> {
-    let [b, n, n_heads, d_head] = x.dims();
-    let half = d_head / 2;
+    let d_head = x.dims()[3];
     let root = (x.clone().square().mean_dim(3) + EPS).sqrt();
-    let u = x / root * gamma.reshape([1, 1, 1, d_head]);
+    plain_rotation(x / root * gamma.reshape([1, 1, 1, d_head]), cos, sin)
+}
+
+fn plain_rotation(u: Tensor<4>, cos: Tensor<3>, sin: Tensor<3>) -> Tensor<4> {
+    let [b, n, n_heads, d_head] = u.dims();
+    let half = d_head / 2;
     let u: Tensor<5> = u.reshape([b, n, n_heads, half, 2]);
     let [even, odd] = [0, 1].map(|idx| u.clone().narrow(4, idx, 1));
     let [cos, sin]: [Tensor<5>; 2] = [cos, sin].map(|table| {
@@ -34,6 +38,14 @@ fn check(tables: usize, d_head: usize) {
     let angles = random::<3>(3, [tables, 11, d_head / 2], &device) * 3.0;
     let (cos, sin) = (angles.clone().cos(), angles.sin());
     let pull = random::<4>(4, [3, 11, 2, d_head], &device);
+
+    let y = rope(x.clone(), cos.clone(), sin.clone());
+    let grads = (y.clone() * pull.clone()).sum().backward();
+    let expected = plain_rotation(x.clone(), cos.clone(), sin.clone());
+    let expected_grads = (expected.clone() * pull.clone()).sum().backward();
+    assert_close(&what("rotated"), y, expected, F32_TIGHT);
+    let (dx, expected) = (x.grad(&grads).unwrap(), x.grad(&expected_grads).unwrap());
+    assert_close(&what("dx of rotated"), dx, expected, F32_TIGHT);
 
     let y = qk_norm_rope(x.clone(), gamma.clone(), cos.clone(), sin.clone(), EPS);
     let grads = (y.clone() * pull.clone()).sum().backward();
