@@ -6,7 +6,7 @@ use burn::backend::autodiff::{
     grads::Gradients,
     ops::{Backward, Ops, OpsKind},
 };
-use burn::backend::{Autodiff, TensorMetadata, tensor::FloatTensor};
+use burn::backend::{Autodiff, TensorMetadata, ops::FloatTensorOps, tensor::FloatTensor};
 
 use super::{ConvOps, kernel_size};
 
@@ -72,5 +72,15 @@ impl<B: ConvOps, C: CheckpointStrategy> ConvOps for Autodiff<B, C> {
                 prep.finish(B::conv_bias(x, weight, bias))
             }
         }
+    }
+
+    fn conv_after(
+        before: FloatTensor<Self>,
+        x: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        bias: FloatTensor<Self>,
+    ) -> FloatTensor<Self> {
+        // Nothing trains on chunks; the gradient of the copy is the two parts of that to it.
+        Self::conv_bias(Self::float_cat(vec![before, x], 1), weight, bias)
     }
 }
