@@ -498,8 +498,10 @@ impl Task for PixelsOf {
                     }
                     *across = pixels(lanes, points);
                 }
-                for col in 0..STEP {
-                    let column = [across[0][col], across[1][col], across[2][col], across[3][col]];
+                let [top, upper, lower, end] = across;
+                let columns =
+                    [[top[0], upper[0], lower[0], end[0]], [top[1], upper[1], lower[1], end[1]]];
+                for (col, column) in columns.into_iter().enumerate() {
                     for (row, pixel) in pixels(lanes, column).into_iter().enumerate() {
                         let to = self.to[row * STEP + col];
                         if !to.is_null() {
