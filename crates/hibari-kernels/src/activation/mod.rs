@@ -68,66 +68,60 @@ pub fn gelu_tanh_backward(x: &[f32], dy: &[f32]) -> Vec<f32> {
     gelu_backward_on(isa::best(), x, dy)
 }
 
-fn silu_on(isa: Isa, x: &[f32]) -> Vec<f32> {
+/// What `chunk` makes of each chunk of `x`.
+fn mapped(x: &[f32], chunk: impl Fn(&[f32], &mut [MaybeUninit<f32>]) + Sync) -> Vec<f32> {
     // SAFETY: the chunks cover the output, and each is written whole.
     unsafe {
         written(x.len(), |y| {
             let chunks = y.par_chunks_mut(CHUNK).zip(x.par_chunks(CHUNK));
-            chunks.for_each(|(y, x)| silu_chunk(isa, x, y));
+            chunks.for_each(|(y, x)| chunk(x, y));
         })
     }
 }
 
-fn silu_backward_on(isa: Isa, x: &[f32], dy: &[f32]) -> Vec<f32> {
-    assert_eq!(x.len(), dy.len(), "x and dy differ in length");
-    // SAFETY: as in `silu_on`.
-    unsafe {
-        written(x.len(), |dx| {
-            let inputs = x.par_chunks(CHUNK).zip(dy.par_chunks(CHUNK));
-            let chunks = dx.par_chunks_mut(CHUNK).zip(inputs);
-            chunks.for_each(|(dx, (x, dy))| silu_backward_chunk(isa, x, dy, dx));
-        })
-    }
-}
-
-fn gelu_on(isa: Isa, x: &[f32]) -> Vec<f32> {
-    // SAFETY: as in `silu_on`.
-    unsafe {
-        written(x.len(), |y| {
-            let chunks = y.par_chunks_mut(CHUNK).zip(x.par_chunks(CHUNK));
-            chunks.for_each(|(y, x)| gelu_chunk(isa, x, y));
-        })
-    }
-}
-
-fn gelu_backward_on(isa: Isa, x: &[f32], dy: &[f32]) -> Vec<f32> {
-    assert_eq!(x.len(), dy.len(), "x and dy differ in length");
-    // SAFETY: as in `silu_on`.
-    unsafe {
-        written(x.len(), |dx| {
-            let inputs = x.par_chunks(CHUNK).zip(dy.par_chunks(CHUNK));
-            let chunks = dx.par_chunks_mut(CHUNK).zip(inputs);
-            chunks.for_each(|(dx, (x, dy))| gelu_backward_chunk(isa, x, dy, dx));
-        })
-    }
-}
-
-fn swiglu_on(isa: Isa, a: &[f32], b: &[f32]) -> Vec<f32> {
-    assert_eq!(a.len(), b.len(), "gate and value differ in length");
-    // SAFETY: as in `silu_on`.
+/// What `chunk` makes of each chunk of `a` and `b`, which have one length.
+fn zipped(
+    a: &[f32],
+    b: &[f32],
+    chunk: impl Fn(&[f32], &[f32], &mut [MaybeUninit<f32>]) + Sync,
+) -> Vec<f32> {
+    // SAFETY: as in `mapped`.
     unsafe {
         written(a.len(), |y| {
             let inputs = a.par_chunks(CHUNK).zip(b.par_chunks(CHUNK));
             let chunks = y.par_chunks_mut(CHUNK).zip(inputs);
-            chunks.for_each(|(y, (a, b))| swiglu_chunk(isa, a, b, y));
+            chunks.for_each(|(y, (a, b))| chunk(a, b, y));
         })
     }
+}
+
+fn silu_on(isa: Isa, x: &[f32]) -> Vec<f32> {
+    mapped(x, |x, y| silu_chunk(isa, x, y))
+}
+
+fn silu_backward_on(isa: Isa, x: &[f32], dy: &[f32]) -> Vec<f32> {
+    assert_eq!(x.len(), dy.len(), "x and dy differ in length");
+    zipped(x, dy, |x, dy, dx| silu_backward_chunk(isa, x, dy, dx))
+}
+
+fn gelu_on(isa: Isa, x: &[f32]) -> Vec<f32> {
+    mapped(x, |x, y| gelu_chunk(isa, x, y))
+}
+
+fn gelu_backward_on(isa: Isa, x: &[f32], dy: &[f32]) -> Vec<f32> {
+    assert_eq!(x.len(), dy.len(), "x and dy differ in length");
+    zipped(x, dy, |x, dy, dx| gelu_backward_chunk(isa, x, dy, dx))
+}
+
+fn swiglu_on(isa: Isa, a: &[f32], b: &[f32]) -> Vec<f32> {
+    assert_eq!(a.len(), b.len(), "gate and value differ in length");
+    zipped(a, b, |a, b, y| swiglu_chunk(isa, a, b, y))
 }
 
 fn swiglu_backward_on(isa: Isa, a: &[f32], b: &[f32], dy: &[f32]) -> (Vec<f32>, Vec<f32>) {
     assert_eq!([a.len(), b.len()], [dy.len(); 2], "gate, value and dy differ in length");
     let mut db = Vec::new();
-    // SAFETY: as in `silu_on`, for both outputs.
+    // SAFETY: as in `mapped`, for both outputs.
     let da = unsafe {
         written(a.len(), |da| {
             db = written(b.len(), |db| {

@@ -85,11 +85,6 @@ impl Shape {
 /// if a length does not fit or the kernel is even
 #[must_use]
 pub fn conv(x: &[f32], weight: &[f32], bias: Option<&[f32]>, shape: Shape) -> Vec<f32> {
-    shape.check();
-    if shape.taps() == 1 {
-        assert_eq!(x.len(), shape.pixels() * shape.c_in, "x does not fit {shape:?}");
-        return matmul::linear(x, weight, bias, [shape.pixels(), shape.c_in, shape.c_out]);
-    }
     conv_after(&[], x, weight, bias, shape)
 }
 
@@ -109,6 +104,9 @@ pub fn conv_after(
 ) -> Vec<f32> {
     shape.check();
     assert_eq!(weight.len(), shape.weights(), "the weight does not fit {shape:?}");
+    if shape.taps() == 1 && before.is_empty() {
+        return matmul::linear(x, weight, bias, [shape.pixels(), shape.c_in, shape.c_out]);
+    }
     let x = Input::new([before, x], &shape);
     let isa = isa::best();
     // SAFETY: `conv_into` writes the whole output.

@@ -10,7 +10,7 @@ mod tests;
 
 use rayon::prelude::*;
 
-use self::rows::{Back, Part, Rotate, Turn};
+use self::rows::{Back, Part, Turn};
 use crate::isa::{self, Isa};
 use crate::lanes::Lanes;
 use crate::matmul::dispatch;
@@ -103,7 +103,7 @@ pub struct Inputs<'a> {
 pub fn qk_norm_rope(inputs: Inputs<'_>, shape: Shape) -> Vec<f32> {
     shape.check(inputs);
     // SAFETY: the lengths are checked, and `turn_into` writes all of `y`.
-    unsafe { filled(shape.len(), |y| turn_into(isa::best(), inputs, shape, y)) }
+    unsafe { filled(shape.len(), |y| turn_into::<true>(isa::best(), inputs, shape, y)) }
 }
 
 /// Gradients to `x` and `gamma`.
@@ -139,36 +139,21 @@ pub fn qk_norm_rope_backward(inputs: Inputs<'_>, dy: &[f32], shape: Shape) -> (V
 pub fn rope(x: &[f32], cos: &[f32], sin: &[f32], shape: Shape) -> Vec<f32> {
     let inputs = Inputs { x, gamma: &[], cos, sin, eps: 0.0 };
     shape.check_heads(inputs);
-    // SAFETY: the lengths are checked, and `rotate_into` writes all of `y`.
-    unsafe { filled(shape.len(), |y| rotate_into(isa::best(), inputs, shape, y)) }
+    // SAFETY: the lengths are checked, and `turn_into` writes all of `y`.
+    unsafe { filled(shape.len(), |y| turn_into::<false>(isa::best(), inputs, shape, y)) }
 }
 
-/// [`rope`] on one instruction set.
+/// [`qk_norm_rope`], or [`rope`], on one instruction set.
 ///
 /// # Safety
-/// The inputs must fit the shape but for the gain, `y` be writable for `x`.
-unsafe fn rotate_into(isa: Isa, inputs: Inputs<'_>, shape: Shape, y: *mut f32) {
+/// The inputs must fit the shape, the gain only for the former; `y` must be writable for `x`.
+unsafe fn turn_into<const NORMED: bool>(isa: Isa, inputs: Inputs<'_>, shape: Shape, y: *mut f32) {
     let y = Shared::new(y);
     dispatch!(isa, lanes => (0..shape.parts()).into_par_iter().for_each(|idx| {
         let part = Part::new(inputs, shape, idx);
         with_scratch(part.table_len(), |table| {
             // SAFETY: each part writes its own rows; the rest is the caller's promise.
-            unsafe { lanes.run(Rotate { part, table: table.cast(), y: y.get() }) };
-        });
-    }));
-}
-
-/// [`qk_norm_rope`] on one instruction set.
-///
-/// # Safety
-/// The inputs must fit the shape, `y` be writable for `x`.
-unsafe fn turn_into(isa: Isa, inputs: Inputs<'_>, shape: Shape, y: *mut f32) {
-    let y = Shared::new(y);
-    dispatch!(isa, lanes => (0..shape.parts()).into_par_iter().for_each(|idx| {
-        let part = Part::new(inputs, shape, idx);
-        with_scratch(part.table_len(), |table| {
-            // SAFETY: each part writes its own rows; the rest is the caller's promise.
-            unsafe { lanes.run(Turn { part, table: table.cast(), y: y.get() }) };
+            unsafe { lanes.run(Turn::<NORMED> { part, table: table.cast(), y: y.get() }) };
         });
     }));
 }

@@ -69,15 +69,15 @@ impl<'a> Part<'a> {
     }
 }
 
-/// The forward pass of a part: writes its rows of `y`, which is as long as `x`; `table` is scratch.
+/// The forward pass of a part, or only its rotation: writes its rows of `y`, which is as long as `x`; `table` is scratch.
 #[derive(Clone, Copy)]
-pub(super) struct Turn<'a> {
+pub(super) struct Turn<'a, const NORMED: bool> {
     pub(super) part: Part<'a>,
     pub(super) table: *mut f32,
     pub(super) y: *mut f32,
 }
 
-impl Task for Turn<'_> {
+impl<const NORMED: bool> Task for Turn<'_, NORMED> {
     #[inline(always)]
     unsafe fn on<L: Lanes>(self, lanes: L) {
         let Self { part, table, y } = self;
@@ -88,40 +88,14 @@ impl Task for Turn<'_> {
             unsafe {
                 part.spread(token, 1.0, table);
                 for head in part.heads(token) {
-                    let inverse = lanes.splat(part.inverse(lanes, x.add(head)));
+                    let inverse = if NORMED { part.inverse(lanes, x.add(head)) } else { 1.0 };
+                    let inverse = lanes.splat(inverse);
                     for d in (0..width).step_by(L::N) {
-                        let gain = lanes.mul(lanes.load(gamma.add(d)), inverse);
-                        let u = lanes.mul(lanes.load(x.add(head + d)), gain);
+                        let mut u = lanes.load(x.add(head + d));
+                        if NORMED {
+                            u = lanes.mul(u, lanes.mul(lanes.load(gamma.add(d)), inverse));
+                        }
                         let turned = turn(lanes, u, table.add(d), width);
-                        lanes.store(y.add(head + d), turned);
-                    }
-                }
-            }
-        }
-    }
-}
-
-/// The rotation of a part alone: writes its rows of `y`, which is as long as `x`; `table` is scratch.
-#[derive(Clone, Copy)]
-pub(super) struct Rotate<'a> {
-    pub(super) part: Part<'a>,
-    pub(super) table: *mut f32,
-    pub(super) y: *mut f32,
-}
-
-impl Task for Rotate<'_> {
-    #[inline(always)]
-    unsafe fn on<L: Lanes>(self, lanes: L) {
-        let Self { part, table, y } = self;
-        let width = part.shape.d_head;
-        let x = part.inputs.x.as_ptr();
-        for token in part.first..part.first + part.count {
-            // SAFETY: the heads of the part exist in `x` and `y`, the table is as long as needed.
-            unsafe {
-                part.spread(token, 1.0, table);
-                for head in part.heads(token) {
-                    for d in (0..width).step_by(L::N) {
-                        let turned = turn(lanes, lanes.load(x.add(head + d)), table.add(d), width);
                         lanes.store(y.add(head + d), turned);
                     }
                 }

@@ -1,9 +1,6 @@
 //! Every instruction set against f64, on odd shapes and poisoned outputs.
 
-use super::{
-    Inputs, Shape, qk_norm_rope, qk_norm_rope_backward, rope, rotate_into, turn_back_into,
-    turn_into,
-};
+use super::{Inputs, Shape, qk_norm_rope, qk_norm_rope_backward, rope, turn_back_into, turn_into};
 use crate::isa::Isa;
 use crate::testing::{assert_close, assert_same_at_any_thread_count, values};
 
@@ -103,7 +100,7 @@ fn preparation_matches_f64_on_every_isa() {
             let mut dgamma = vec![f32::NAN; shape.d_head];
             // SAFETY: the lengths are those of the shape.
             unsafe {
-                turn_into(isa, case.inputs(), shape, y.as_mut_ptr());
+                turn_into::<true>(isa, case.inputs(), shape, y.as_mut_ptr());
                 let dx = dx.as_mut_ptr();
                 turn_back_into(isa, case.inputs(), &case.dy, shape, dx, &mut dgamma);
             }
@@ -112,7 +109,7 @@ fn preparation_matches_f64_on_every_isa() {
             assert_close(&what("dgamma"), &dgamma, &dgamma_ref, F32_BOUND);
             let mut y = vec![f32::NAN; shape.len()];
             // SAFETY: as above.
-            unsafe { rotate_into(isa, case.inputs(), shape, y.as_mut_ptr()) };
+            unsafe { turn_into::<false>(isa, case.inputs(), shape, y.as_mut_ptr()) };
             assert_close(&what("rotated"), &y, &case.rotated(shape), F32_BOUND);
         }
     }

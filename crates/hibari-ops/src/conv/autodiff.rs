@@ -6,9 +6,9 @@ use burn::backend::autodiff::{
     grads::Gradients,
     ops::{Backward, Ops, OpsKind},
 };
-use burn::backend::{Autodiff, TensorMetadata, ops::FloatTensorOps, tensor::FloatTensor};
+use burn::backend::{Autodiff, TensorMetadata, tensor::FloatTensor};
 
-use super::{ConvOps, kernel_size};
+use super::{ConvOps, joined, kernel_size};
 
 #[derive(Debug)]
 struct ConvBackward;
@@ -81,6 +81,6 @@ impl<B: ConvOps, C: CheckpointStrategy> ConvOps for Autodiff<B, C> {
         bias: FloatTensor<Self>,
     ) -> FloatTensor<Self> {
         // Nothing trains on chunks; the gradient of the copy is the two parts of that to it.
-        Self::conv_bias(Self::float_cat(vec![before, x], 1), weight, bias)
+        joined::<Self>(before, x, weight, bias)
     }
 }

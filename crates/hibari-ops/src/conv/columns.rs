@@ -4,7 +4,12 @@
 use burn::backend::{Backend, TensorMetadata, tensor::FloatTensor};
 use burn::tensor::{Shape, Slice, ops::PadMode};
 
-use super::{frames_out, kernel_size};
+use super::kernel_size;
+
+/// Frames for which a kernel of `kt` has all of its own among `t`.
+fn frames_out(t: usize, kt: usize) -> usize {
+    t + 1 - kt
+}
 
 /// `[B, T, H, W, C]` to `[B, F * H * W, kh * kw * kt * C]`: the pixels under the kernel at each place.
 fn columns<B: Backend>(x: FloatTensor<B>, [kh, kw, kt]: [usize; 3]) -> FloatTensor<B> {

@@ -1,9 +1,9 @@
 //! The convolution on the CPU backend.
 
-use burn::backend::{Flex, TensorMetadata, ops::FloatTensorOps, tensor::FloatTensor};
+use burn::backend::{Flex, TensorMetadata, tensor::FloatTensor};
 use hibari_kernels::conv::{self, Shape};
 
-use super::{ConvOps, kernel_size, reference};
+use super::{ConvOps, joined, kernel_size, reference};
 use crate::flex::{FlexTensor, all_f32, contiguous, tensor, values};
 
 /// The sizes of a convolution of `frames` frames a video; `like` is either side of it.
@@ -17,11 +17,19 @@ fn channels(weight: &FlexTensor) -> [usize; 2] {
     [c_in, c_out]
 }
 
-fn forward(x: FlexTensor, weight: FlexTensor, bias: Option<FlexTensor>) -> FlexTensor {
-    let frames = x.shape()[1];
+/// The convolution of the frames of `before`, if there are any, and then those of `x`.
+fn forward(
+    before: Option<FlexTensor>,
+    x: FlexTensor,
+    weight: FlexTensor,
+    bias: Option<FlexTensor>,
+) -> FlexTensor {
+    let frames = before.as_ref().map_or(0, |before| before.shape()[1]) + x.shape()[1];
     let shape = sizes(&x, frames, channels(&weight), kernel_size(&weight.shape()));
-    let (x, weight, bias) = (contiguous(x), contiguous(weight), bias.map(contiguous));
-    let y = conv::conv(values(&x), values(&weight), bias.as_ref().map(values), shape);
+    let [before, bias] = [before, bias].map(|tensor| tensor.map(contiguous));
+    let (x, weight) = (contiguous(x), contiguous(weight));
+    let first = before.as_ref().map_or(&[][..], values);
+    let y = conv::conv_after(first, values(&x), values(&weight), bias.as_ref().map(values), shape);
     let Shape { videos, height, width, c_out, .. } = shape;
     tensor(y, [videos, shape.frames_out(), height, width, c_out])
 }
@@ -31,7 +39,7 @@ impl ConvOps for Flex {
         if !all_f32([&x, &weight]) {
             return reference::conv::<Self>(x, weight, None);
         }
-        forward(x, weight, None)
+        forward(None, x, weight, None)
     }
 
     fn conv_bias(
@@ -42,7 +50,7 @@ impl ConvOps for Flex {
         if !all_f32([&x, &weight, &bias]) {
             return reference::conv::<Self>(x, weight, Some(bias));
         }
-        forward(x, weight, Some(bias))
+        forward(None, x, weight, Some(bias))
     }
 
     fn conv_after(
@@ -52,15 +60,9 @@ impl ConvOps for Flex {
         bias: FloatTensor<Self>,
     ) -> FloatTensor<Self> {
         if !all_f32([&before, &x, &weight, &bias]) {
-            return Self::conv_bias(Self::float_cat(vec![before, x], 1), weight, bias);
+            return joined::<Self>(before, x, weight, bias);
         }
-        let frames = before.shape()[1] + x.shape()[1];
-        let shape = sizes(&x, frames, channels(&weight), kernel_size(&weight.shape()));
-        let [before, x, weight, bias] = [before, x, weight, bias].map(contiguous);
-        let [before, x, weight, bias] = [&before, &x, &weight, &bias].map(values);
-        let y = conv::conv_after(before, x, weight, Some(bias), shape);
-        let Shape { videos, height, width, c_out, .. } = shape;
-        tensor(y, [videos, shape.frames_out(), height, width, c_out])
+        forward(Some(before), x, weight, Some(bias))
     }
 
     fn conv_dx(dy: FloatTensor<Self>, weight: FloatTensor<Self>) -> FloatTensor<Self> {

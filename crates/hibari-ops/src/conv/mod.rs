@@ -38,7 +38,7 @@ pub trait ConvOps: Backend {
         weight: FloatTensor<Self>,
         bias: FloatTensor<Self>,
     ) -> FloatTensor<Self> {
-        Self::conv_bias(Self::float_cat(vec![before, x], 1), weight, bias)
+        joined::<Self>(before, x, weight, bias)
     }
 
     /// Gradient to the input, from that to the output.
@@ -84,13 +84,9 @@ pub fn conv2d(x: Tensor<4>, weight: Tensor<4>, bias: Option<Tensor<1>>) -> Tenso
 /// if the shapes disagree, the kernel is even in height or width, or the frames are fewer than its own
 #[track_caller]
 pub fn conv3d(x: Tensor<5>, weight: Tensor<5>, bias: Option<Tensor<1>>) -> Tensor<5> {
-    let [_, t, _, _, c] = x.dims();
-    let [kh, kw, kt, c_in, c_out] = weight.dims();
-    assert_eq!(c, c_in, "image and weight differ in their input channels");
-    assert!(kh % 2 == 1 && kw % 2 == 1, "the kernel `{kh}x{kw}` is not odd");
-    assert!(kt >= 1 && t >= kt, "`{t}` frames are fewer than the `{kt}` of the kernel");
+    check(x.dims(), weight.dims());
     if let Some(bias) = &bias {
-        assert_eq!(bias.dims(), [c_out], "the bias does not fit the weight");
+        assert_eq!(bias.dims()[0], weight.dims()[4], "the bias does not fit the weight");
     }
     let (x, weight) = (x.into_dispatch(), weight.into_dispatch());
     Tensor::from_dispatch(match bias {
@@ -115,12 +111,10 @@ pub fn conv3d_after(
     bias: Tensor<1>,
 ) -> Tensor<5> {
     let [b, t, h, w, c] = x.dims();
-    let [kh, kw, kt, c_in, c_out] = weight.dims();
     let frames = before.dims()[1];
     assert_eq!(before.dims(), [b, frames, h, w, c], "the frames before are of another size");
-    assert_eq!((c, bias.dims()), (c_in, [c_out]), "video or bias do not fit the weight");
-    assert!(kh % 2 == 1 && kw % 2 == 1, "the kernel `{kh}x{kw}` is not odd");
-    assert!(kt >= 1 && frames + t >= kt, "the frames are fewer than the `{kt}` of the kernel");
+    check([b, frames + t, h, w, c], weight.dims());
+    assert_eq!(bias.dims()[0], weight.dims()[4], "the bias does not fit the weight");
     let [before, x, weight] = [before, x, weight].map(Tensor::into_dispatch);
     Tensor::from_dispatch(<Dispatch as ConvOps>::conv_after(
         before,
@@ -130,12 +124,24 @@ pub fn conv3d_after(
     ))
 }
 
-fn kernel_size(weight: &Shape) -> [usize; 3] {
-    [weight[0], weight[1], weight[2]]
+/// Asserts that a video fits a weight.
+#[track_caller]
+fn check([_, t, _, _, c]: [usize; 5], [kh, kw, kt, c_in, _]: [usize; 5]) {
+    assert_eq!(c, c_in, "image and weight differ in their input channels");
+    assert!(kh % 2 == 1 && kw % 2 == 1, "the kernel `{kh}x{kw}` is not odd");
+    assert!(kt >= 1 && t >= kt, "`{t}` frames are fewer than the `{kt}` of the kernel");
 }
 
-/// Frames for which a kernel of `kt` has all of its own among `t`.
-#[cfg(any(feature = "cube", test))]
-fn frames_out(t: usize, kt: usize) -> usize {
-    t + 1 - kt
+/// [`ConvOps::conv_after`] by a copy of both.
+fn joined<B: ConvOps>(
+    before: FloatTensor<B>,
+    x: FloatTensor<B>,
+    weight: FloatTensor<B>,
+    bias: FloatTensor<B>,
+) -> FloatTensor<B> {
+    B::conv_bias(B::float_cat(vec![before, x], 1), weight, bias)
+}
+
+fn kernel_size(weight: &Shape) -> [usize; 3] {
+    [weight[0], weight[1], weight[2]]
 }
