@@ -20,7 +20,7 @@ use rayon::prelude::*;
 
 use self::portable::Portable;
 use crate::isa::{self, Isa};
-use crate::memory::{Shared, filled, with_scratch};
+use crate::memory::{Shared, filled, prefetch_to_write, with_scratch};
 use crate::vector::for_each_isa;
 
 /// Columns of a panel of the weight, and of a block.
@@ -175,6 +175,7 @@ impl Int8Weight {
     ) -> Vec<f32> {
         let (k, n) = (self.k, self.n);
         let [quads, stride] = layout(k);
+        let zeros = [0.0; NR];
         let rows_max = m.div_ceil(16).next_multiple_of(D::MR).clamp(D::MR, ROWS);
         let write = |y: *mut f32| {
             let y = Shared::new(y);
@@ -200,16 +201,19 @@ impl Int8Weight {
                         let columns = Columns {
                             scales: &self.scales[col..][..cols],
                             offsets: &self.offsets[col..][..cols],
-                            bias: bias.map(|bias| &bias[col..][..cols]),
+                            bias: bias.map_or(&zeros[..cols], |bias| &bias[col..][..cols]),
                         };
                         for r0 in (0..rows).step_by(D::MR) {
                             let count = (rows - r0).min(D::MR);
                             // SAFETY: the scratch holds whole blocks of rows, the panel all quads; each task writes its
                             // own rows of `y`.
                             unsafe {
+                                let to = y.get().add((first + r0) * n + col);
+                                for r in 0..count {
+                                    prefetch_to_write(to.add(r * n), cols);
+                                }
                                 let a = left.as_ptr().add(r0 * stride);
                                 dots.block(a, stride, words.as_ptr(), quads, &mut sums);
-                                let to = y.get().add((first + r0) * n + col);
                                 finish(isa, &sums, &row_scales[r0..][..count], columns, to, n);
                             }
                         }
@@ -227,7 +231,7 @@ impl Int8Weight {
 struct Columns<'a> {
     scales: &'a [f32],
     offsets: &'a [i32],
-    bias: Option<&'a [f32]>,
+    bias: &'a [f32],
 }
 
 for_each_isa! {
@@ -283,13 +287,9 @@ for_each_isa! {
         for (r, (sums, row_scale)) in sums.0.iter().zip(rows).enumerate() {
             // SAFETY: writable by the caller's promise.
             let to = unsafe { std::slice::from_raw_parts_mut(to.add(r * stride), scales.len()) };
-            for (((to, sum), scale), offset) in to.iter_mut().zip(sums).zip(scales).zip(offsets) {
-                *to = (sum - offset) as f32 * (row_scale * scale);
-            }
-            if let Some(bias) = bias {
-                for (to, bias) in to.iter_mut().zip(bias) {
-                    *to += bias;
-                }
+            let columns = scales.iter().zip(offsets).zip(bias);
+            for ((to, sum), ((scale, offset), bias)) in to.iter_mut().zip(sums).zip(columns) {
+                *to = (sum - offset) as f32 * (row_scale * scale) + bias;
             }
         }
     }
