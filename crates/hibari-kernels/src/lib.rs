@@ -28,3 +28,12 @@ pub mod threads;
 #[cfg(target_arch = "x86_64")]
 mod tiles;
 mod vector;
+
+/// What the operands of products are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Products {
+    /// 32-bit floats.
+    Exact,
+    /// bf16, with sums in 32-bit floats, on instruction sets where that is faster.
+    Bf16,
+}

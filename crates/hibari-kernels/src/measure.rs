@@ -5,6 +5,7 @@ use std::time::Instant;
 
 use half::bf16;
 
+use crate::Products;
 use crate::attention::{self, attention_backward};
 use crate::conv::{self, Shape};
 use crate::int8::Int8Weight;
@@ -74,8 +75,8 @@ pub fn conv(sizes: Shape, runs: usize) -> Vec<Row> {
     ]
 }
 
-/// Measures attention: forward, with products in bf16 and in f32, and backward, `runs` times each. The work is that of the two products of the forward pass,
-/// and of the five of the backward pass.
+/// Measures attention: forward and backward, with products in bf16 and in f32, `runs` times each. The work is that of the two
+/// products of the forward pass, and of the five of the backward pass.
 #[must_use]
 pub fn attention(sizes: attention::Shape, runs: usize) -> Vec<Row> {
     let attention::Shape { batch, n_heads, n_queries, n_keys, d_head } = sizes;
@@ -86,19 +87,23 @@ pub fn attention(sizes: attention::Shape, runs: usize) -> Vec<Row> {
     let floats = 2 * (q.len() + k.len());
     let work = |products, passes| Work { flops: products * product, floats: passes * floats };
     let shape = format!("{batch} x {n_queries} to {n_keys}, {n_heads} heads of {d_head}");
-    let attended = attention::attention(&q, &k, &v, None, sizes);
-    let saved = [attended.out.as_slice(), &attended.log_sums];
-    vec![
-        row("attention_bf16", &shape, work(2.0, 1), runs, &|| {
-            drop(black_box(attention::attention_bf16(&q, &k, &v, None, sizes)));
-        }),
-        row("attention", &shape, work(2.0, 1), runs, &|| {
-            drop(black_box(attention::attention(&q, &k, &v, None, sizes)));
-        }),
-        row("attention_d", &shape, work(5.0, 2), runs, &|| {
-            drop(black_box(attention_backward([&q, &k, &v], saved, &d_out, None, sizes)));
-        }),
-    ]
+    let inputs = [q.as_slice(), &k, &v];
+    let all = [
+        ("attention_bf16", "attention_bf16_d", Products::Bf16),
+        ("attention", "attention_d", Products::Exact),
+    ];
+    let rows = all.map(|(forward, backward, products)| {
+        let attended = attention::attention(inputs, None, sizes, products);
+        let saved = [attended.out.as_slice(), &attended.log_sums];
+        let forward = row(forward, &shape, work(2.0, 1), runs, &|| {
+            drop(black_box(attention::attention(inputs, None, sizes, products)));
+        });
+        let backward = row(backward, &shape, work(5.0, 2), runs, &|| {
+            drop(black_box(attention_backward(inputs, saved, &d_out, None, sizes, products)));
+        });
+        [forward, backward]
+    });
+    rows.into_iter().flatten().collect()
 }
 
 /// `len` values in -1..1 that are not all alike.

@@ -5,6 +5,7 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use half::bf16;
+use hibari_ops::Products;
 use hibari_weights::quantize::bf16_from_f32;
 use hibari_weights::{Checkpoint, Lora};
 use serde::{Deserialize, Serialize};
@@ -53,6 +54,16 @@ pub enum Residency {
     /// Products as with [`Self::Bf16`], the same bits; but each weight stays in its file, in whatever form it has there,
     /// and is packed anew at each use. Memory holds one weight at a time, so larger models than memory run.
     Streamed,
+}
+
+impl Residency {
+    /// What the operands of products of activations are beside weights that are held so.
+    pub fn products(self) -> Products {
+        match self {
+            Self::F32 => Products::Exact,
+            Self::Bf16 | Self::Int8 | Self::Streamed => Products::Bf16,
+        }
+    }
 }
 
 /// How a published model is loaded, beside where it is.

@@ -17,3 +17,4 @@ pub mod rope;
 mod testing;
 
 pub use device::device;
+pub use hibari_kernels::Products;

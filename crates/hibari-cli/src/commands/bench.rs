@@ -75,7 +75,7 @@ pub(crate) fn run(args: &Args, output: Output) -> Result<(), Failure> {
     if !args.json {
         output.note(&format!("{threads} threads, median of {} runs", args.runs));
         output.data(&format!(
-            "{:<14} {:<42} {:<13} {:>9} {:>9} {:>7}",
+            "{:<16} {:<42} {:<13} {:>9} {:>9} {:>7}",
             "kernel", "shape", "instructions", "ms", "GFLOP/s", "GB/s"
         ))?;
     }
@@ -90,7 +90,7 @@ pub(crate) fn run(args: &Args, output: Output) -> Result<(), Failure> {
             let mark = if is_chosen { "*" } else { "" };
             let instructions = format!("{instructions}{mark}");
             output.data(&format!(
-                "{op:<14} {shape:<42} {instructions:<13} {time_ms:>9.3} {gflops:>9.1} {gbs:>7.1}"
+                "{op:<16} {shape:<42} {instructions:<13} {time_ms:>9.3} {gflops:>9.1} {gbs:>7.1}"
             ))
         }
     };

@@ -11,7 +11,8 @@ use std::time::Instant;
 
 use burn::tensor::{Tensor, TensorData};
 use clap::ValueEnum;
-use hibari_kernels::attention::{self, attention_bf16};
+use hibari_kernels::Products;
+use hibari_kernels::attention::{self, attention};
 use hibari_kernels::matmul::PackedWeight;
 use hibari_models::lark::config::{AeConfig, DitConfig};
 use hibari_models::lark::dit::{Dit, Layout, PATCH};
@@ -140,7 +141,8 @@ fn attended(
 ) -> (Vec<f64>, f64) {
     let shape = attention::Shape { batch, n_heads, n_queries: tokens, n_keys: tokens, d_head };
     let [q, k, v] = [(); 3].map(|()| ramp(batch * tokens * n_heads * d_head));
-    let seconds = timed(runs, || drop(black_box(attention_bf16(&q, &k, &v, None, shape))));
+    let inputs = [q.as_slice(), &k, &v];
+    let seconds = timed(runs, || drop(black_box(attention(inputs, None, shape, Products::Bf16))));
     (seconds, 4.0 * (batch * n_heads * tokens * tokens * d_head) as f64)
 }
 

@@ -1,25 +1,20 @@
-//! Scaled dot-product attention over heads stored side by side: forward and backward in f32, and forward with products in
-//! bf16.
+//! Scaled dot-product attention over heads stored side by side, forward and backward, with products of f32 or of bf16.
 //!
-//! Of the scores only a block of [`BLOCK`] queries exists at a time, in the second-level cache; the backward pass computes
+//! Of the scores only those of a block of queries exist at a time, in the second-level cache; the backward pass computes
 //! them again from the logarithm of each query's sum. Heads are independent, and every sum within a head runs in one fixed
 //! order, so results do not depend on the thread count.
 
-mod backward;
-mod forward;
-mod product;
+mod exact;
 mod rounded;
 mod softmax;
 #[cfg(test)]
 mod tests;
 
+use crate::Products;
 use crate::isa::{self, Isa};
+use crate::matmul::dispatch_product;
 use crate::matmul::tile::Simd;
-use crate::matmul::{dispatch, dispatch_product};
-use crate::memory::filled;
 
-/// Queries whose scores exist at once; a multiple of the rows of a tile.
-const BLOCK: usize = 48;
 /// Most keys for which products in f32 are as fast as rounded ones, where the left operand of a product stays in f32.
 const EXACT_KEYS: usize = 4096;
 /// Head sizes are multiples of it.
@@ -88,7 +83,7 @@ impl Shape {
     }
 
     #[track_caller]
-    fn check(&self, q: &[f32], k: &[f32], v: &[f32], key_lens: Option<&[usize]>) {
+    fn check(&self, [q, k, v]: [&[f32]; 3], key_lens: Option<&[usize]>) {
         assert!(self.is_supported(), "no kernel for {self:?}");
         assert_eq!(q.len(), self.queries_len(), "queries do not fit {self:?}");
         assert_eq!(k.len(), self.keys_len(), "keys do not fit {self:?}");
@@ -113,56 +108,30 @@ pub struct Attended {
 /// Attends from each query to the first `key_lens[item]` keys of its item, or to all.
 ///
 /// # Shapes
-/// - `q`: `[batch, n_queries, n_heads, d_head]`; `k`, `v`: `[batch, n_keys, n_heads, d_head]`
+/// - inputs: queries `[batch, n_queries, n_heads, d_head]`, keys and values `[batch, n_keys, n_heads, d_head]`
 /// # Panics
 /// if a length does not fit, a key length is zero or too large, or the shape is not supported
 /// # Source
-/// FlashAttention-2 (arXiv:2307.08691), section 3.1, with a block's whole rows of scores instead of running maxima
+/// FlashAttention-2 (arXiv:2307.08691), section 3.1, algorithm 1; in f32 with a block's whole rows of scores instead of
+/// running maxima
 #[must_use]
 pub fn attention(
-    q: &[f32],
-    k: &[f32],
-    v: &[f32],
+    inputs: [&[f32]; 3],
     key_lens: Option<&[usize]>,
     shape: Shape,
+    products: Products,
 ) -> Attended {
-    shape.check(q, k, v, key_lens);
+    shape.check(inputs, key_lens);
     let mut out = Vec::with_capacity(shape.queries_len());
     let mut log_sums = Vec::with_capacity(shape.sums_len());
     // SAFETY: the lengths are checked above, and `attention_into` writes both outputs to their capacity.
     unsafe {
         let to = [out.as_mut_ptr(), log_sums.as_mut_ptr()];
-        attention_into(isa::best(), [q, k, v], key_lens, shape, to);
+        attention_into(isa::best(), inputs, key_lens, shape, products, to);
         out.set_len(shape.queries_len());
         log_sums.set_len(shape.sums_len());
     }
     Attended { out, log_sums }
-}
-
-/// The mixed values of [`attention`] with the operands of both products rounded to bf16 where that is faster, and sums in
-/// f32.
-///
-/// # Shapes
-/// as for [`attention`]; returned: `[batch, n_queries, n_heads, d_head]`
-/// # Panics
-/// as for [`attention`]
-/// # Source
-/// FlashAttention-2 (arXiv:2307.08691), section 3.1, algorithm 1
-#[must_use]
-pub fn attention_bf16(
-    q: &[f32],
-    k: &[f32],
-    v: &[f32],
-    key_lens: Option<&[usize]>,
-    shape: Shape,
-) -> Vec<f32> {
-    shape.check(q, k, v, key_lens);
-    // SAFETY: the lengths are checked above, and all outputs are written.
-    unsafe {
-        filled(shape.queries_len(), |out| {
-            attention_bf16_into(isa::best(), [q, k, v], key_lens, shape, out);
-        })
-    }
 }
 
 /// Gradients to queries, keys and values; those of keys that are not valid are zero.
@@ -175,27 +144,36 @@ pub fn attention_bf16(
 /// FlashAttention-2 (arXiv:2307.08691), section 3.1, algorithm 2
 #[must_use]
 pub fn attention_backward(
-    [q, k, v]: [&[f32]; 3],
+    inputs: [&[f32]; 3],
     attended: [&[f32]; 2],
     d_out: &[f32],
     key_lens: Option<&[usize]>,
     shape: Shape,
+    products: Products,
 ) -> [Vec<f32>; 3] {
-    shape.check(q, k, v, key_lens);
+    shape.check(inputs, key_lens);
     let [out, log_sums] = attended;
     assert_eq!(out.len(), shape.queries_len(), "outputs do not fit {shape:?}");
     assert_eq!(log_sums.len(), shape.sums_len(), "sums do not fit {shape:?}");
     assert_eq!(d_out.len(), shape.queries_len(), "gradients do not fit {shape:?}");
-    let mut grads = [q, k, v].map(|values| Vec::with_capacity(values.len()));
+    let mut grads = inputs.map(|values| Vec::with_capacity(values.len()));
     let to = grads.each_mut().map(Vec::as_mut_ptr);
     // SAFETY: the lengths are checked above, and `attention_backward_into` writes all of each gradient.
     unsafe {
-        attention_backward_into(isa::best(), [q, k, v], attended, d_out, key_lens, shape, to);
-        for (grad, values) in grads.iter_mut().zip([q, k, v]) {
+        let isa = isa::best();
+        let saved = [out, log_sums, d_out];
+        attention_backward_into(isa, inputs, saved, key_lens, shape, products, to);
+        for (grad, values) in grads.iter_mut().zip(inputs) {
             grad.set_len(values.len());
         }
     }
     grads
+}
+
+/// Whether operands are rounded: where products are of f32 anyway it gains nothing while a block's rows of scores stay in
+/// the cache.
+fn is_rounding<S: Simd>(_simd: S, products: Products, shape: Shape) -> bool {
+    products == Products::Bf16 && (S::WIDE == 1 || shape.n_keys > EXACT_KEYS)
 }
 
 /// [`attention`] on one instruction set.
@@ -207,63 +185,42 @@ unsafe fn attention_into(
     inputs: [&[f32]; 3],
     key_lens: Option<&[usize]>,
     shape: Shape,
+    products: Products,
     out: [*mut f32; 2],
 ) {
-    // SAFETY: as the caller promises.
-    dispatch!(isa, lanes => unsafe { forward::attend(lanes, inputs, key_lens, shape, out) });
-}
-
-/// [`attention_bf16`] on one instruction set.
-///
-/// # Safety
-/// The slices must fit the shape, `out` be writable for the outputs.
-unsafe fn attention_bf16_into(
-    isa: Isa,
-    inputs: [&[f32]; 3],
-    key_lens: Option<&[usize]>,
-    shape: Shape,
-    out: *mut f32,
-) {
-    // SAFETY: as the caller promises.
-    dispatch_product!(isa, simd => unsafe { attend_bf16(simd, inputs, key_lens, shape, out) });
-}
-
-/// Rounds, but where products are of f32 anyway: there it gains nothing while a block's rows of scores stay in the cache.
-///
-/// # Safety
-/// As for [`attention_bf16_into`].
-unsafe fn attend_bf16<S: Simd>(
-    simd: S,
-    inputs: [&[f32]; 3],
-    key_lens: Option<&[usize]>,
-    shape: Shape,
-    out: *mut f32,
-) {
-    if S::WIDE == 1 || shape.n_keys > EXACT_KEYS {
+    dispatch_product!(isa, simd => {
         // SAFETY: as the caller promises.
-        return unsafe { rounded::attend(simd, inputs, key_lens, shape, out) };
-    }
-    let mut log_sums = Vec::with_capacity(shape.sums_len());
-    let to = [out, log_sums.as_mut_ptr()];
-    // SAFETY: as the caller promises; the sums have their capacity and are dropped unread.
-    unsafe { forward::attend(simd.vectors(), inputs, key_lens, shape, to) };
+        unsafe {
+            if is_rounding(simd, products, shape) {
+                rounded::attend(simd, inputs, key_lens, shape, out);
+            } else {
+                exact::attend(simd.vectors(), inputs, key_lens, shape, out);
+            }
+        }
+    });
 }
 
-/// [`attention_backward`] on one instruction set.
+/// [`attention_backward`] on one instruction set; `saved` is what [`Attended`] holds and the gradient to the outputs.
 ///
 /// # Safety
 /// The slices must fit the shape, `grads` be writable for the gradients.
 unsafe fn attention_backward_into(
     isa: Isa,
     inputs: [&[f32]; 3],
-    attended: [&[f32]; 2],
-    d_out: &[f32],
+    saved: [&[f32]; 3],
     key_lens: Option<&[usize]>,
     shape: Shape,
+    products: Products,
     grads: [*mut f32; 3],
 ) {
-    // SAFETY: as the caller promises.
-    dispatch!(isa, lanes => unsafe {
-        backward::attend_backward(lanes, inputs, attended, d_out, key_lens, shape, grads);
+    dispatch_product!(isa, simd => {
+        // SAFETY: as the caller promises.
+        unsafe {
+            if is_rounding(simd, products, shape) {
+                rounded::attend_backward(simd, inputs, saved, key_lens, shape, grads);
+            } else {
+                exact::attend_backward(simd.vectors(), inputs, saved, key_lens, shape, grads);
+            }
+        }
     });
 }

@@ -24,6 +24,11 @@ unsafe fn largest<L: Lanes>(lanes: L, scores: *mut f32, keys: usize) -> f32 {
     }
 }
 
+#[inline(always)]
+fn exp2<L: Lanes, const ROUGH: bool>(lanes: L, power: L::V) -> L::V {
+    if ROUGH { lanes::exp2_rough(lanes, power) } else { lanes::exp2(lanes, power) }
+}
+
 /// Turns a padded row of scores into `2^(score * scale + shift)`, if `ROUGH` to within what bf16 holds, and returns their sum.
 ///
 /// # Safety
@@ -41,13 +46,17 @@ unsafe fn weigh<L: Lanes, const ROUGH: bool>(
         // SAFETY: as the caller promises.
         unsafe {
             let power = lanes.mul_add(lanes.load(scores.add(key)), scale, shift);
-            let weight =
-                if ROUGH { lanes::exp2_rough(lanes, power) } else { lanes::exp2(lanes, power) };
+            let weight = exp2::<_, ROUGH>(lanes, power);
             sum = lanes.add(sum, weight);
             lanes.store(scores.add(key), weight);
         }
     }
     lanes::sum(lanes, sum)
+}
+
+/// The natural logarithm of a query's sum of exponentiated scores, from the sum of `exp(scale (score - largest))`.
+pub(super) fn log_sum(sum: f32, largest: f32, scale: f32) -> f32 {
+    (sum.log2() + largest * scale * LOG2_E) * LN_2
 }
 
 /// Turns rows of scores into weights that still lack the division by their sum.
@@ -135,12 +144,12 @@ impl Task for Running {
 }
 
 /// Turns rows of scores into weights, and gradients to the weights into gradients to the scaled scores:
-/// `P = exp(scale s - log_sum)`, `dS = P (dP - sum(d_out out))`.
+/// `P = exp(scale s - log_sum)`, `dS = P (dP - sum(d_out out))`, if `ROUGH` to within what bf16 holds.
 ///
 /// `scores` and `grads` hold `rows` rows of `keys`, `pitch` apart and padded to a multiple of 16; `out` and `d_out` rows of
 /// `width`, `token` apart; `log_sums` a float for each row.
 #[derive(Clone, Copy)]
-pub(super) struct Gradients {
+pub(super) struct Gradients<const ROUGH: bool> {
     pub(super) scores: *mut f32,
     pub(super) grads: *mut f32,
     pub(super) pitch: usize,
@@ -154,7 +163,7 @@ pub(super) struct Gradients {
     pub(super) width: usize,
 }
 
-impl Task for Gradients {
+impl<const ROUGH: bool> Task for Gradients<ROUGH> {
     #[inline(always)]
     unsafe fn on<L: Lanes>(self, lanes: L) {
         let scale = lanes.splat(self.scale * LOG2_E);
@@ -173,7 +182,7 @@ impl Task for Gradients {
                 let grads = self.grads.add(row * self.pitch);
                 for key in (0..self.keys).step_by(L::N) {
                     let power = lanes.mul_add(lanes.load(scores.add(key)), scale, shift);
-                    let weight = lanes::exp2(lanes, power);
+                    let weight = exp2::<_, ROUGH>(lanes, power);
                     let grad = lanes.sub(lanes.load(grads.add(key)), mean);
                     lanes.store(scores.add(key), weight);
                     lanes.store(grads.add(key), lanes.mul(weight, grad));

@@ -3,9 +3,9 @@
 use half::bf16;
 
 use super::{
-    Shape, attention, attention_backward, attention_backward_into, attention_bf16,
-    attention_bf16_into, attention_into, rounded,
+    Shape, attention, attention_backward, attention_backward_into, attention_into, rounded,
 };
+use crate::Products;
 use crate::isa::Isa;
 use crate::matmul::dispatch_product;
 use crate::testing::{BF16_BOUND, assert_close, assert_same_at_any_thread_count, values};
@@ -95,10 +95,11 @@ fn attention_matches_f64_on_every_isa() {
             // SAFETY: the lengths are those of the shape.
             unsafe {
                 let to = [out.as_mut_ptr(), sums.as_mut_ptr()];
-                attention_into(isa, inputs, Some(&lens), shape, to);
+                attention_into(isa, inputs, Some(&lens), shape, Products::Exact, to);
                 let to = [dq.as_mut_ptr(), dk.as_mut_ptr(), dv.as_mut_ptr()];
-                let attended = [out.as_slice(), &sums];
-                attention_backward_into(isa, inputs, attended, &d_out, Some(&lens), shape, to);
+                let saved = [out.as_slice(), &sums, &d_out];
+                let products = Products::Exact;
+                attention_backward_into(isa, inputs, saved, Some(&lens), shape, products, to);
             }
             assert_close(&what("out"), &out, &out_ref, F32_BOUND);
             assert_close(&what("log_sums"), &sums, &sums_ref, F32_BOUND);
@@ -129,27 +130,46 @@ fn rounded_products_match_f64_on_every_isa() {
         let lens: Vec<usize> = (0..shape.batch)
             .map(|item| if item % 2 == 0 { shape.n_keys } else { shape.n_keys.div_ceil(2) })
             .collect();
-        let [expected, ..] = reference([&q, &k, &v, &q], &lens, shape);
+        let d_out = rounded(4, shape.queries_len(), 1.0);
+        let [out_ref, sums_ref, dq_ref, dk_ref, dv_ref] =
+            reference([&q, &k, &v, &d_out], &lens, shape);
         for (item, &len) in lens.iter().enumerate() {
             let [start, end] =
                 [len, shape.n_keys].map(|key| (item * shape.n_keys + key) * shape.token());
             k[start..end].fill(f32::NAN);
             v[start..end].fill(f32::NAN);
         }
+        let (inputs, lens) = ([q.as_slice(), &k, &v], Some(lens.as_slice()));
         for isa in Isa::ALL.into_iter().filter(|isa| isa.is_available()) {
-            let mut out = vec![f32::NAN; q.len()];
+            let what = |name| format!("{name} {isa:?} {shape:?}");
+            let [mut out, mut dq] = [(); 2].map(|()| vec![f32::NAN; q.len()]);
+            let [mut dk, mut dv] = [(); 2].map(|()| vec![f32::NAN; k.len()]);
+            let mut sums = vec![f32::NAN; shape.sums_len()];
             // SAFETY: the lengths are those of the shape.
             unsafe {
-                attention_bf16_into(isa, [&q, &k, &v], Some(&lens), shape, out.as_mut_ptr());
+                let to = [out.as_mut_ptr(), sums.as_mut_ptr()];
+                attention_into(isa, inputs, lens, shape, Products::Bf16, to);
             }
-            assert_close(&format!("{isa:?} {shape:?}"), &out, &expected, BF16_BOUND);
+            assert_close(&what("chosen"), &out, &out_ref, BF16_BOUND);
             out.fill(f32::NAN);
-            let inputs = [q.as_slice(), &k, &v];
+            sums.fill(f32::NAN);
             dispatch_product!(isa, simd => {
                 // SAFETY: as above.
-                unsafe { rounded::attend(simd, inputs, Some(&lens), shape, out.as_mut_ptr()) }
+                unsafe {
+                    let to = [out.as_mut_ptr(), sums.as_mut_ptr()];
+                    rounded::attend(simd, inputs, lens, shape, to);
+                    let to = [dq.as_mut_ptr(), dk.as_mut_ptr(), dv.as_mut_ptr()];
+                    let saved = [out.as_slice(), &sums, &d_out];
+                    rounded::attend_backward(simd, inputs, saved, lens, shape, to);
+                }
             });
-            assert_close(&format!("rounded {isa:?} {shape:?}"), &out, &expected, BF16_BOUND);
+            assert_close(&what("out"), &out, &out_ref, BF16_BOUND);
+            assert_close(&what("log_sums"), &sums, &sums_ref, BF16_BOUND);
+            assert_close(&what("dv"), &dv, &dv_ref, BF16_BOUND);
+            if shape.n_keys > 1 {
+                assert_close(&what("dq"), &dq, &dq_ref, BF16_BOUND);
+                assert_close(&what("dk"), &dk, &dk_ref, BF16_BOUND);
+            }
         }
     }
 }
@@ -160,10 +180,10 @@ fn a_score_that_is_not_a_number_is_not_hidden() {
     let mut k = values(1, shape.keys_len());
     k[5 * 16] = f32::NAN;
     let q = values(2, shape.queries_len());
-    let out = attention(&q, &k, &k, None, shape).out;
-    assert!(out.iter().all(|value| value.is_nan()), "{out:?}");
-    let out = attention_bf16(&q, &k, &k, None, shape);
-    assert!(out.iter().all(|value| value.is_nan()), "{out:?}");
+    for products in [Products::Exact, Products::Bf16] {
+        let out = attention([&q, &k, &k], None, shape, products).out;
+        assert!(out.iter().all(|value| value.is_nan()), "{products:?}: {out:?}");
+    }
 }
 
 #[test]
@@ -171,11 +191,17 @@ fn thread_count_changes_no_bit() {
     let shape = shape([2, 3], [130, 75], 32);
     let (q, k) = (values(1, shape.queries_len()), values(2, shape.keys_len()));
     let (v, d_out) = (values(3, shape.keys_len()), values(4, shape.queries_len()));
-    let attended = attention(&q, &k, &v, None, shape);
-    assert_same_at_any_thread_count("out", || attention(&q, &k, &v, None, shape).out);
-    assert_same_at_any_thread_count("rounded", || attention_bf16(&q, &k, &v, None, shape));
-    assert_same_at_any_thread_count("gradients", || {
-        let attended = [attended.out.as_slice(), &attended.log_sums];
-        attention_backward([&q, &k, &v], attended, &d_out, None, shape).concat()
-    });
+    let inputs = [q.as_slice(), &k, &v];
+    for products in [Products::Exact, Products::Bf16] {
+        let what = |name| format!("{name} {products:?}");
+        let attended = attention(inputs, None, shape, products);
+        let saved = [attended.out.as_slice(), &attended.log_sums];
+        assert_same_at_any_thread_count(&what("out"), || {
+            let attended = attention(inputs, None, shape, products);
+            [attended.out, attended.log_sums].concat()
+        });
+        assert_same_at_any_thread_count(&what("gradients"), || {
+            attention_backward(inputs, saved, &d_out, None, shape, products).concat()
+        });
+    }
 }

@@ -7,6 +7,7 @@
 //! `models/clip/modeling_clip.py`
 
 use burn::tensor::{Device, Tensor, TensorData};
+use hibari_ops::Products;
 use hibari_ops::attention::attention;
 use hibari_ops::norm::layer_norm;
 
@@ -224,7 +225,8 @@ impl Layer {
         let q = heads(self.query.apply(y.clone()));
         let k = heads(self.key.apply(y.clone()));
         let v = heads(self.value.apply(y));
-        let x = x + self.attended.apply(attention(q, k, v, None).reshape([len, d]));
+        let x =
+            x + self.attended.apply(attention(q, k, v, None, Products::Exact).reshape([len, d]));
         let y = self.up.apply(self.inner_norm.apply(x.clone()));
         x + self.down.apply(gelu(y))
     }

@@ -12,6 +12,7 @@
 
 use burn::module::{Module, Param};
 use burn::tensor::{Device, Tensor, TensorData};
+use hibari_ops::Products;
 use hibari_ops::activation::{silu, swiglu};
 use hibari_ops::attention::attention;
 use hibari_ops::norm::{gated_residual, layer_norm, modulated_layer_norm};
@@ -226,7 +227,7 @@ impl Dit {
             let v = block.attention.heads_of(&block.attention.value, y);
             let q = block.attention.rotated_query(q, &tables);
             let k = block.attention.rotated_key(k, &tables);
-            let y = attention(q, k, v, Some(&text.lens)).reshape([b, len, d]);
+            let y = attention(q, k, v, Some(&text.lens), Products::Bf16).reshape([b, len, d]);
             x = x + block.attention.output.forward(y);
             x = x.clone() + block.gated.forward(layer_norm(x, EPS));
         }
@@ -393,12 +394,12 @@ impl Block {
             let v = layer.heads_of(&layer.value, y);
             let k = Tensor::cat(vec![k, spread(text_k)], 1);
             let v = Tensor::cat(vec![v, spread(text_v)], 1);
-            attention(q, k, v, Some(key_lens))
+            attention(q, k, v, Some(key_lens), Products::Bf16)
         } else {
             let y = y.reshape([b * f, n / f, d]);
             let q = layer.rotated_query(layer.heads_of(&layer.query, y.clone()), frame);
             let k = layer.rotated_key(layer.heads_of(&layer.key, y.clone()), frame);
-            attention(q, k, layer.heads_of(&layer.value, y), None)
+            attention(q, k, layer.heads_of(&layer.value, y), None, Products::Bf16)
         };
         layer.output.forward(out.reshape([b, n, d]))
     }

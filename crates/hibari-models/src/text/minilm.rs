@@ -9,6 +9,7 @@
 use std::ops::Range;
 
 use burn::tensor::{Device, Tensor, TensorData};
+use hibari_ops::Products;
 use hibari_ops::attention::attention;
 use hibari_ops::device;
 use hibari_ops::norm::layer_norm;
@@ -196,7 +197,7 @@ impl Layer {
         let q = heads(self.query.apply(x.clone()));
         let k = heads(self.key.apply(x.clone()));
         let v = heads(self.value.apply(x.clone()));
-        let attended = attention(q, k, v, Some(lens)).reshape([n_rows, WIDTH]);
+        let attended = attention(q, k, v, Some(lens), Products::Exact).reshape([n_rows, WIDTH]);
         let x = self.attended_norm.apply(self.attended.apply(attended) + x);
         let inner = gelu(self.up.apply(x.clone()));
         self.down_norm.apply(self.down.apply(inner) + x)

@@ -15,11 +15,13 @@
 use std::sync::Arc;
 
 use burn::tensor::{Device, Tensor, TensorData, activation};
+use hibari_ops::Products;
 use hibari_ops::activation::{gelu_tanh, silu};
+use hibari_ops::attention::attention;
 use hibari_ops::norm::{gated_residual, modulated_layer_norm, rms_norm};
 
 use super::config::{DitConfig, PATCH};
-use super::layers::{Linear, Loader, Norm, Products};
+use super::layers::{Linear, Loader, Norm};
 use super::rope::Rotations;
 use crate::ModelError;
 use crate::source::{Residency, TensorSource};
@@ -416,7 +418,7 @@ impl SelfAttention {
             value: load.linear(&part("to_v"), d, d)?,
             output: load.linear(&part("to_out.0"), d, d)?,
             n_heads: cfg.heads,
-            products: Products::of(load.residency),
+            products: load.residency.products(),
         })
     }
 
@@ -424,7 +426,7 @@ impl SelfAttention {
         let q = rotations.apply(heads(self.query.apply(x.clone()), self.n_heads));
         let k = rotations.apply(heads(self.key.apply(x.clone()), self.n_heads));
         let v = heads(self.value.apply(x), self.n_heads);
-        self.output.apply(joined(self.products.attend(q, k, v)))
+        self.output.apply(joined(attention(q, k, v, None, self.products)))
     }
 }
 
@@ -474,8 +476,9 @@ impl CrossAttention {
 
     fn apply(&self, x: Tensor<3>, context: &BlockContext) -> Tensor<3> {
         let q = heads(self.query.apply(x), self.n_heads);
-        let attend =
-            |kv: &KeyValue| self.products.attend(q.clone(), kv.key.clone(), kv.value.clone());
+        let attend = |kv: &KeyValue| {
+            attention(q.clone(), kv.key.clone(), kv.value.clone(), None, self.products)
+        };
         let mut mixed = attend(&context.text);
         if let Some(image) = &context.image {
             mixed = mixed + attend(image);

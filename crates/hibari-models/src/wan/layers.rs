@@ -7,7 +7,6 @@ use std::sync::Arc;
 
 use burn::tensor::{Device, Tensor, TensorData};
 use half::bf16;
-use hibari_ops::attention::{attention, attention_bf16};
 use hibari_ops::linear::PackedLinear;
 use hibari_ops::norm::layer_norm;
 
@@ -59,33 +58,6 @@ impl Loader<'_> {
             gain: self.tensor(&format!("{name}.weight"), [width])?,
             bias: self.tensor(&format!("{name}.bias"), [width])?,
         })
-    }
-}
-
-/// How products of activations are computed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Products {
-    /// In 32-bit floats.
-    Exact,
-    /// With operands in bf16 and sums in 32-bit floats, on the CPU; but for the few convolutions that make a video smaller.
-    Bf16,
-}
-
-impl Products {
-    /// Those that go with weights that are held so.
-    pub(super) fn of(residency: Residency) -> Self {
-        match residency {
-            Residency::F32 => Self::Exact,
-            Residency::Bf16 | Residency::Int8 | Residency::Streamed => Self::Bf16,
-        }
-    }
-
-    /// Attention, `[B, N, n_heads, d_head]` for each.
-    pub(super) fn attend(self, q: Tensor<4>, k: Tensor<4>, v: Tensor<4>) -> Tensor<4> {
-        match self {
-            Self::Exact => attention(q, k, v, None),
-            Self::Bf16 => attention_bf16(q, k, v),
-        }
     }
 }
 

@@ -15,7 +15,6 @@ use serde::Deserialize;
 use super::config::{DitConfig, Experts, ImageInput, NEGATIVE_PROMPT, Preset};
 use super::files::{Files, Index, image_input, image_layout, read, refused, vocabulary};
 use super::keymap;
-use super::layers::Products;
 use super::model::{ImageEncoder, LazyVae, Parts, TextEncoder, Transformers, Wan};
 use super::vae::{Vae, VaeConfig};
 use crate::ModelError;
@@ -111,7 +110,7 @@ fn vae_of(
     let layout = Vae::new(config, device).layout();
     file.check(&layout)?;
     check_types(&file, &layout)?;
-    let products = Products::of(residency);
+    let products = residency.products();
     Ok(LazyVae { file, config, products, device: device.clone(), loaded: Mutex::default() })
 }
 

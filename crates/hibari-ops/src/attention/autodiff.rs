@@ -9,6 +9,7 @@ use burn::backend::autodiff::{
 use burn::backend::{Autodiff, AutodiffBackend, tensor::FloatTensor};
 
 use super::AttentionOps;
+use crate::Products;
 
 #[derive(Debug)]
 struct AttentionBackward;
@@ -20,6 +21,7 @@ struct Saved<T> {
     out: T,
     log_sums: T,
     key_lens: Option<Vec<usize>>,
+    products: Products,
 }
 
 /// Parents: queries, keys and values.
@@ -27,10 +29,11 @@ impl<B: AttentionOps> Backward<B, 3> for AttentionBackward {
     type State = Saved<FloatTensor<B>>;
 
     fn backward(self, ops: Ops<Self::State, 3>, grads: &mut Gradients, saved: &mut Checkpointer) {
-        let Saved { inputs, out, log_sums, key_lens } = ops.state;
+        let Saved { inputs, out, log_sums, key_lens, products } = ops.state;
         let [q, k, v] = inputs.map(|node| saved.retrieve_node_output::<FloatTensor<B>>(node));
         let d_out = grads.consume::<B>(&ops.node);
-        let (dq, dk, dv) = B::attend_backward(q, k, v, out, log_sums, d_out, key_lens.as_deref());
+        let key_lens = key_lens.as_deref();
+        let (dq, dk, dv) = B::attend_backward(q, k, v, out, log_sums, d_out, key_lens, products);
         for (parent, grad) in ops.parents.into_iter().zip([dq, dk, dv]) {
             if let Some(node) = parent {
                 grads.register::<B>(node.id, grad);
@@ -45,6 +48,7 @@ impl<B: AttentionOps, C: CheckpointStrategy> AttentionOps for Autodiff<B, C> {
         k: FloatTensor<Self>,
         v: FloatTensor<Self>,
         key_lens: Option<&[usize]>,
+        products: Products,
     ) -> (FloatTensor<Self>, FloatTensor<Self>) {
         let nodes = [q.node(), k.node(), v.node()];
         let (out, log_sums) = match AttentionBackward.prepare::<C>(nodes).compute_bound().stateful()
@@ -52,15 +56,19 @@ impl<B: AttentionOps, C: CheckpointStrategy> AttentionOps for Autodiff<B, C> {
             OpsKind::Tracked(mut prep) => {
                 let inputs = [&q, &k, &v].map(|tensor| prep.checkpoint(tensor));
                 let [q, k, v] = [q, k, v].map(|tensor| tensor.into_primitive());
-                let (out, log_sums) = B::attend(q, k, v, key_lens);
-                let key_lens = key_lens.map(<[usize]>::to_vec);
-                let saved =
-                    Saved { inputs, out: out.clone(), log_sums: log_sums.clone(), key_lens };
+                let (out, log_sums) = B::attend(q, k, v, key_lens, products);
+                let saved = Saved {
+                    inputs,
+                    out: out.clone(),
+                    log_sums: log_sums.clone(),
+                    key_lens: key_lens.map(<[usize]>::to_vec),
+                    products,
+                };
                 (prep.finish(saved, out), log_sums)
             }
             OpsKind::UnTracked(prep) => {
                 let [q, k, v] = [q, k, v].map(|tensor| tensor.into_primitive());
-                let (out, log_sums) = B::attend(q, k, v, key_lens);
+                let (out, log_sums) = B::attend(q, k, v, key_lens, products);
                 (prep.finish(out), log_sums)
             }
         };

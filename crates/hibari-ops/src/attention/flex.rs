@@ -4,6 +4,7 @@ use burn::backend::{Flex, TensorMetadata, tensor::FloatTensor};
 use hibari_kernels::attention::{self, Shape};
 
 use super::{AttentionOps, reference};
+use crate::Products;
 use crate::flex::{all_f32, contiguous, tensor, values};
 
 fn sizes(q: &FloatTensor<Flex>, k: &FloatTensor<Flex>) -> Shape {
@@ -17,13 +18,15 @@ impl AttentionOps for Flex {
         k: FloatTensor<Self>,
         v: FloatTensor<Self>,
         key_lens: Option<&[usize]>,
+        products: Products,
     ) -> (FloatTensor<Self>, FloatTensor<Self>) {
         let shape = sizes(&q, &k);
         if !all_f32([&q, &k, &v]) || !shape.is_supported() {
             return reference::attend::<Self>(q, k, v, key_lens);
         }
         let [q, k, v] = [q, k, v].map(contiguous);
-        let attended = attention::attention(values(&q), values(&k), values(&v), key_lens, shape);
+        let inputs = [values(&q), values(&k), values(&v)];
+        let attended = attention::attention(inputs, key_lens, shape, products);
         let sums = tensor(attended.log_sums, [shape.batch, shape.n_heads, shape.n_queries]);
         (tensor(attended.out, q.shape()), sums)
     }
@@ -36,6 +39,7 @@ impl AttentionOps for Flex {
         log_sums: FloatTensor<Self>,
         d_out: FloatTensor<Self>,
         key_lens: Option<&[usize]>,
+        products: Products,
     ) -> (FloatTensor<Self>, FloatTensor<Self>, FloatTensor<Self>) {
         let shape = sizes(&q, &k);
         if !all_f32([&q, &k, &v, &out, &log_sums, &d_out]) || !shape.is_supported() {
@@ -48,6 +52,7 @@ impl AttentionOps for Flex {
             values(&d_out),
             key_lens,
             shape,
+            products,
         );
         (tensor(dq, q.shape()), tensor(dk, k.shape()), tensor(dv, v.shape()))
     }

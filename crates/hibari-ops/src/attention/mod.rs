@@ -7,13 +7,15 @@ mod reference;
 mod tests;
 
 use burn::backend::{Backend, Dispatch, backend_extension, tensor::FloatTensor};
-use burn::tensor::{Device, Tensor, TensorData};
-use hibari_kernels::attention::Shape;
+use burn::tensor::Tensor;
+
+use crate::Products;
 
 /// Attention and its gradients as a Burn backend extension.
 ///
 /// `q` is `[B, Nq, n_heads, d_head]`; `k` and `v` are `[B, Nk, n_heads, d_head]`; the first `key_lens[b]` keys of item `b`
-/// are valid, all without it.
+/// are valid, all without it. What operands of products are is left to a backend; the default keeps its own.
+#[expect(clippy::too_many_arguments, reason = "a tensor each, as the extension wants them")]
 #[backend_extension(Flex, Cube: cfg(feature = "cube"), Autodiff)]
 pub trait AttentionOps: Backend {
     /// The mixed values, of the shape of `q`, and the logarithm of each query's sum of exponentiated scores,
@@ -23,6 +25,7 @@ pub trait AttentionOps: Backend {
         k: FloatTensor<Self>,
         v: FloatTensor<Self>,
         key_lens: Option<&[usize]>,
+        _products: Products,
     ) -> (FloatTensor<Self>, FloatTensor<Self>) {
         reference::attend::<Self>(q, k, v, key_lens)
     }
@@ -36,29 +39,10 @@ pub trait AttentionOps: Backend {
         log_sums: FloatTensor<Self>,
         d_out: FloatTensor<Self>,
         key_lens: Option<&[usize]>,
+        _products: Products,
     ) -> (FloatTensor<Self>, FloatTensor<Self>, FloatTensor<Self>) {
         reference::attend_backward::<Self>([q, k, v], [out, log_sums], d_out, key_lens)
     }
-}
-
-/// As [`attention`] to all keys, with the operands of its products rounded to bf16 on the CPU; it has no gradient.
-///
-/// # Shapes
-/// as for [`attention`]
-/// # Panics
-/// as for [`attention`]
-#[track_caller]
-pub fn attention_bf16(q: Tensor<4>, k: Tensor<4>, v: Tensor<4>) -> Tensor<4> {
-    let ([batch, n_queries, n_heads, d_head], n_keys) = (q.dims(), k.dims()[1]);
-    let shape = Shape { batch, n_heads, n_queries, n_keys, d_head };
-    if q.device() != Device::flex() || !shape.is_supported() {
-        return attention(q, k, v, None);
-    }
-    let dims = q.dims();
-    let [q, k, v] = [q, k, v].map(Tensor::into_data);
-    let [q, k, v] = [&q, &k, &v].map(|data| data.as_slice::<f32>().expect("f32 on the CPU"));
-    let out = hibari_kernels::attention::attention_bf16(q, k, v, None, shape);
-    Tensor::from_data(TensorData::new(out, dims), &Device::flex())
 }
 
 /// Attends from each query to the valid keys of its item.
@@ -69,6 +53,7 @@ pub fn attention_bf16(q: Tensor<4>, k: Tensor<4>, v: Tensor<4>) -> Tensor<4> {
 /// - `q`: `[B, Nq, n_heads, d_head]`; returned unchanged in shape
 /// - `k`, `v`: `[B, Nk, n_heads, d_head]`
 /// - `key_lens`: the first `key_lens[b]` keys of item `b` are valid; all without it
+/// - `products`: what the operands are on the CPU
 /// # Panics
 /// if the shapes disagree, or a key length is zero or above `Nk`
 /// # Source
@@ -79,6 +64,7 @@ pub fn attention(
     k: Tensor<4>,
     v: Tensor<4>,
     key_lens: Option<&[usize]>,
+    products: Products,
 ) -> Tensor<4> {
     let [b, _, n_heads, d_head] = q.dims();
     let n_keys = k.dims()[1];
@@ -90,6 +76,6 @@ pub fn attention(
         assert!(in_range, "key lengths `{lens:?}` are not in `1..={n_keys}`");
     }
     let [q, k, v] = [q, k, v].map(Tensor::into_dispatch);
-    let (out, _) = <Dispatch as AttentionOps>::attend(q, k, v, key_lens);
+    let (out, _) = <Dispatch as AttentionOps>::attend(q, k, v, key_lens, products);
     Tensor::from_dispatch(out)
 }

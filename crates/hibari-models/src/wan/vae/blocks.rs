@@ -10,11 +10,11 @@ use burn::module::{Module, Param, ParamId};
 use burn::tensor::{
     Device, Shape, Tensor, activation::softmax, module::conv3d, ops::ConvOptions, ops::PadMode,
 };
+use hibari_ops::Products;
 use hibari_ops::activation::silu;
 use hibari_ops::conv::{self, conv2d};
 use hibari_ops::norm::rms_norm;
 
-use super::super::layers::Products;
 use super::shortcut::{mean_of_folded, repeated_unfolded};
 
 /// Attention scores that are held at once.

@@ -3,7 +3,7 @@
 //! A video of `4k + 1` frames has `k + 1` latent frames: the first stands for one frame, each later one for four. Both
 //! ways the video goes through in such chunks, so memory does not grow with its length. Parameters have diffusers'
 //! names, see [`Vae::layout`]. Weights and sums are 32-bit;
-//! how it multiplies, [`Products`] says.
+//! what the operands of products are, [`Products`] says, but for the few convolutions that make a video smaller.
 //!
 //! # Source
 //! Wan (arXiv:2503.20314), section 4.1; Wan2.1 `wan/modules/vae.py`, Wan2.2 `wan/modules/vae2_2.py`
@@ -25,10 +25,9 @@ use burn::tensor::{Device, Tensor};
 use hibari_weights::{WeightsError, module};
 
 pub use config::{FRAMES, VaeConfig, VaeVersion};
+pub use hibari_ops::Products;
 pub use hibari_weights::NamedTensor;
 pub use tiles::Tiling;
-
-pub use super::layers::Products;
 
 use blocks::{Build, History};
 use names::diffusers_name;

@@ -2,29 +2,28 @@
 
 use rayon::prelude::*;
 
+use super::super::Shape;
+use super::super::softmax::{Copy, Gradients};
+use super::BLOCK;
 use super::product::{Left, Product, ROWS, Transpose};
-use super::softmax::{Copy, Gradients};
-use super::{BLOCK, Shape};
 use crate::lanes::Lanes;
 use crate::memory::{Shared, with_scratch};
 
-/// Writes the gradients to queries, keys and values.
+/// Writes the gradients to queries, keys and values; `saved` are outputs, logarithms of sums and gradients to outputs.
 ///
 /// # Safety
 /// The slices must fit the shape, `grads` be writable for the inputs.
-pub(super) unsafe fn attend_backward<L: Lanes>(
+pub(crate) unsafe fn attend_backward<L: Lanes>(
     lanes: L,
     inputs: [&[f32]; 3],
-    attended: [&[f32]; 2],
-    d_out: &[f32],
+    saved: [&[f32]; 3],
     key_lens: Option<&[usize]>,
     shape: Shape,
     grads: [*mut f32; 3],
 ) {
     let Shape { n_queries, n_keys, n_heads, .. } = shape;
     let [q, k, v] = inputs.map(|values| Shared::new(values.as_ptr().cast_mut()));
-    let [out, log_sums] = attended.map(|values| Shared::new(values.as_ptr().cast_mut()));
-    let d_out = Shared::new(d_out.as_ptr().cast_mut());
+    let [out, log_sums, d_out] = saved.map(|values| Shared::new(values.as_ptr().cast_mut()));
     let [dq, dk, dv] = grads.map(Shared::new);
     (0..shape.batch * n_heads).into_par_iter().for_each(|idx| {
         let (query, key) = (shape.start(idx, n_queries), shape.start(idx, n_keys));
@@ -177,7 +176,7 @@ impl Head {
                     add: false,
                 });
             }
-            lanes.run(Gradients {
+            lanes.run(Gradients::<false> {
                 scores: scratch.scores,
                 grads: scratch.d_scores,
                 pitch,

@@ -2,9 +2,10 @@
 
 use rayon::prelude::*;
 
+use super::super::Shape;
+use super::super::softmax::{Copy, Weights};
+use super::BLOCK;
 use super::product::{Left, Product, Transpose};
-use super::softmax::{Copy, Weights};
-use super::{BLOCK, Shape};
 use crate::lanes::Lanes;
 use crate::memory::{Shared, with_scratch};
 
@@ -13,7 +14,7 @@ use crate::memory::{Shared, with_scratch};
 /// # Safety
 /// The inputs must fit the shape, `out` be writable for `[batch, n_queries, n_heads, d_head]` and
 /// `[batch, n_heads, n_queries]`.
-pub(super) unsafe fn attend<L: Lanes>(
+pub(crate) unsafe fn attend<L: Lanes>(
     lanes: L,
     [q, k, v]: [&[f32]; 3],
     key_lens: Option<&[usize]>,

@@ -1,0 +1,285 @@
+//! The backward pass with products of bf16: heads side by side; within a head, blocks of queries one after the other, each
+//! against tiles of keys.
+
+use rayon::prelude::*;
+
+use super::super::Shape;
+use super::super::softmax::{Copy, Gradients};
+use super::{Left, PLANE, Panels, QUERIES, pack_rows, product, rows_len};
+use crate::lanes::Lanes;
+use crate::matmul::tile::{CHUNK, Chunk, Init, NR, Rows, Simd};
+use crate::matmul::{panel_stride, plane_chunks};
+use crate::memory::{Shared, with_scratch};
+
+/// Keys of a tile: what a block works on stays in the second-level cache.
+const KEYS: usize = 256;
+/// Floats from one row of scores to the next: an odd number of cache lines.
+const PITCH: usize = KEYS + 16;
+
+/// Writes the gradients to queries, keys and values; `saved` are outputs, logarithms of sums and gradients to outputs.
+///
+/// # Safety
+/// The slices must fit the shape, `grads` be writable for the inputs.
+pub(crate) unsafe fn attend_backward<S: Simd>(
+    simd: S,
+    inputs: [&[f32]; 3],
+    saved: [&[f32]; 3],
+    key_lens: Option<&[usize]>,
+    shape: Shape,
+    grads: [*mut f32; 3],
+) {
+    let Shape { n_queries, n_keys, n_heads, d_head: width, .. } = shape;
+    let [q, k, v] = inputs.map(|values| Shared::new(values.as_ptr().cast_mut()));
+    let [out, log_sums, d_out] = saved.map(|values| Shared::new(values.as_ptr().cast_mut()));
+    let [dq, dk, dv] = grads.map(Shared::new);
+    let zeros = vec![0.0_f32; width.max(KEYS)];
+    (0..shape.batch * n_heads).into_par_iter().for_each(|idx| {
+        let (query, key) = (shape.start(idx, n_queries), shape.start(idx, n_keys));
+        // SAFETY: each head starts within its tensor, and has gradients of its own.
+        let head = unsafe {
+            Head {
+                simd,
+                shape,
+                keys: shape.valid_keys(key_lens, idx),
+                zeros: &zeros,
+                q: q.get().add(query),
+                k: k.get().add(key),
+                v: v.get().add(key),
+                out: out.get().add(query),
+                d_out: d_out.get().add(query),
+                log_sums: log_sums.get().add(idx * n_queries),
+                dq: dq.get().add(query),
+                dk: dk.get().add(key),
+                dv: dv.get().add(key),
+            }
+        };
+        with_scratch(Scratch::divide(std::ptr::null_mut(), &head).1, |memory| {
+            // SAFETY: the scratch has the length asked for; the head's pointers are good as above.
+            unsafe { head.backward(&Scratch::divide(memory, &head).0) };
+        });
+    });
+}
+
+/// One head: its tensors, with tokens [`Shape::token`] apart.
+struct Head<'a, S> {
+    simd: S,
+    shape: Shape,
+    keys: usize,
+    /// As many as a row of a head or of scores.
+    zeros: &'a [f32],
+    q: *const f32,
+    k: *const f32,
+    v: *const f32,
+    out: *const f32,
+    d_out: *const f32,
+    log_sums: *const f32,
+    dq: *mut f32,
+    dk: *mut f32,
+    dv: *mut f32,
+}
+
+/// Working memory of a head.
+struct Scratch {
+    /// Keys and values turned, `[d_head, keys]`, and keys, `[keys, d_head]`.
+    turned_k: Panels,
+    turned_v: Panels,
+    k: Panels,
+    /// Gradients to keys and values: `[keys, d_head]`.
+    dk: *mut f32,
+    dv: *mut f32,
+    /// A block's queries and gradients to outputs, `[queries, d_head]`: as left operands and as right ones.
+    left_q: *mut u32,
+    left_d_out: *mut u32,
+    q: Panels,
+    d_out: Panels,
+    dq: *mut f32,
+    /// A tile's scores, then weights, and the gradients to the scores: `[queries, PITCH]`.
+    scores: *mut f32,
+    d_scores: *mut f32,
+    /// One of them turned, `[keys, queries]`, as a left operand; the gradients as they are.
+    turned: *mut u32,
+    left_d_scores: *mut u32,
+}
+
+/// Pairs of queries from one block of rows of a turned tile to the next.
+fn turned_block<S: Simd>() -> usize {
+    panel_stride(S::MR, (QUERIES / 2).next_multiple_of(CHUNK))
+}
+
+impl Scratch {
+    /// Divides memory among the parts; also returns the words they take.
+    fn divide<S: Simd>(at: *mut u32, head: &Head<'_, S>) -> (Self, usize) {
+        let (width, keys) = (head.shape.d_head, head.keys);
+        let mut used = 0;
+        let mut take = |len: usize| {
+            let part = at.wrapping_add(used);
+            used += len.next_multiple_of(16);
+            part
+        };
+        let mut panels = |[stride, len]: [usize; 2]| Panels { at: take(len), stride };
+        let [turned_k, turned_v] = [(); 2].map(|()| panels(Panels::sizes_of_columns(keys, width)));
+        let k = panels(Panels::sizes_of_rows(keys, width));
+        let [q, d_out] = [(); 2].map(|()| panels(Panels::sizes_of_rows(QUERIES, width)));
+        let scratch = Self {
+            turned_k,
+            turned_v,
+            k,
+            dk: take(keys * width).cast(),
+            dv: take(keys * width).cast(),
+            left_q: take(rows_len::<S>(width)),
+            left_d_out: take(rows_len::<S>(width)),
+            q,
+            d_out,
+            dq: take(QUERIES * width).cast(),
+            scores: take(QUERIES * PITCH).cast(),
+            d_scores: take(QUERIES * PITCH).cast(),
+            turned: take(S::WIDE * KEYS.div_ceil(S::MR) * turned_block::<S>()),
+            left_d_scores: take(rows_len::<S>(KEYS)),
+        };
+        (scratch, used)
+    }
+}
+
+impl<S: Simd> Head<'_, S> {
+    /// Writes the gradients of the head.
+    ///
+    /// # Safety
+    /// The pointers must be good for the shape and the scratch for the head.
+    unsafe fn backward(&self, scratch: &Scratch) {
+        let Shape { n_queries, n_keys, d_head: width, .. } = self.shape;
+        let (token, scale) = (self.shape.token(), self.shape.scale());
+        let sizes = [self.keys, width];
+        // SAFETY: as the caller promises.
+        unsafe {
+            scratch.turned_k.pack_columns(self.simd, self.k, token, sizes);
+            scratch.turned_v.pack_columns(self.simd, self.v, token, sizes);
+            scratch.k.pack_rows(self.simd, self.k, token, sizes, self.zeros);
+            for first in (0..n_queries).step_by(QUERIES) {
+                self.block(scratch, first, (n_queries - first).min(QUERIES));
+            }
+            for (from, to, scale) in [(scratch.dk, self.dk, scale), (scratch.dv, self.dv, 1.0)] {
+                let rows = if n_queries > 0 { self.keys } else { 0 };
+                self.scatter(from, rows, scale, to);
+                for key in rows..n_keys {
+                    to.add(key * token).write_bytes(0, width);
+                }
+            }
+        }
+    }
+
+    /// Writes the gradients to the queries of a block, and adds its share to those of keys and values.
+    ///
+    /// # Safety
+    /// As for [`Head::backward`].
+    unsafe fn block(&self, scratch: &Scratch, first: usize, rows: usize) {
+        let (width, token) = (self.shape.d_head, self.shape.token());
+        // SAFETY: as the caller promises.
+        unsafe {
+            for (from, left, right) in [
+                (self.q, scratch.left_q, scratch.q),
+                (self.d_out, scratch.left_d_out, scratch.d_out),
+            ] {
+                let from = from.add(first * token);
+                pack_rows(self.simd, from, token, [rows, width], left);
+                right.pack_rows(self.simd, from, token, [rows, width], self.zeros);
+            }
+            for key in (0..self.keys).step_by(KEYS) {
+                self.tile(scratch, [first, rows], [key, (self.keys - key).min(KEYS)]);
+            }
+            let to = self.dq.add(first * token);
+            self.scatter(scratch.dq, rows, self.shape.scale(), to);
+        }
+    }
+
+    /// Adds the share of a tile of `keys` keys from `first_key` on to the gradients.
+    ///
+    /// # Safety
+    /// As for [`Head::backward`].
+    unsafe fn tile(
+        &self,
+        scratch: &Scratch,
+        [first, rows]: [usize; 2],
+        [first_key, keys]: [usize; 2],
+    ) {
+        let (simd, width, token) = (self.simd, self.shape.d_head, self.shape.token());
+        let block = S::WIDE * S::MR * CHUNK;
+        let chunks = |values: usize| plane_chunks(values, PLANE, 0).collect::<Vec<Chunk>>();
+        let (across, along) = (chunks(width), chunks(keys));
+        // SAFETY: as the caller promises.
+        unsafe {
+            for (at, right, out) in [
+                (scratch.left_q, scratch.turned_k, scratch.scores),
+                (scratch.left_d_out, scratch.turned_v, scratch.d_scores),
+            ] {
+                let (left, right) =
+                    (Left { at, chunks: &across, block }, right.from(first_key / NR, 0));
+                product::<_, Rows>(simd, left, right, out, PITCH, [rows, keys], Init::Zero);
+            }
+            simd.vectors().run(Gradients::<true> {
+                scores: scratch.scores,
+                grads: scratch.d_scores,
+                pitch: PITCH,
+                rows,
+                keys,
+                scale: self.shape.scale(),
+                log_sums: self.log_sums.add(first),
+                out: self.out.add(first * token),
+                d_out: self.d_out.add(first * token),
+                token,
+                width,
+            });
+            pack_rows(simd, scratch.d_scores, PITCH, [rows, keys], scratch.left_d_scores);
+            let left = Left { at: scratch.left_d_scores, chunks: &along, block };
+            let right = scratch.k.from(0, first_key / 2);
+            let init = if first_key == 0 { Init::Zero } else { Init::Output };
+            product::<_, Rows>(simd, left, right, scratch.dq, width, [rows, width], init);
+
+            let pairs = 2 * rows.div_ceil(2);
+            let down: Vec<Chunk> = plane_chunks(pairs, CHUNK * S::MR, 0).collect();
+            let block = S::WIDE * turned_block::<S>();
+            let init = if first == 0 { Init::Zero } else { Init::Output };
+            for (from, right, out) in [
+                (scratch.scores, scratch.d_out, scratch.dv),
+                (scratch.d_scores, scratch.q, scratch.dk),
+            ] {
+                self.turn(from, [rows, keys], scratch.turned);
+                let left = Left { at: scratch.turned, chunks: &down, block };
+                let out = out.add(first_key * width);
+                product::<_, S::Turned>(simd, left, right, out, width, [keys, width], init);
+            }
+        }
+    }
+
+    /// Packs `rows` rows of `keys` floats turned, as a left operand.
+    ///
+    /// # Safety
+    /// The rows must be readable, `to` writable for a tile.
+    unsafe fn turn(&self, from: *const f32, [rows, keys]: [usize; 2], to: *mut u32) {
+        // SAFETY: as the caller promises; there are zeros for a row.
+        unsafe {
+            for (pair, first) in (0..rows).step_by(2).enumerate() {
+                let low = from.add(first * PITCH);
+                let high = if first + 1 < rows { low.add(PITCH) } else { self.zeros.as_ptr() };
+                let to = to.add(S::WIDE * pair * S::MR);
+                self.simd.pack_left_pair(low, high, keys, to, turned_block::<S>());
+            }
+            for panel in 0..keys.div_ceil(S::MR) {
+                for chunk in 0..rows.div_ceil(2 * CHUNK) {
+                    let at = panel * turned_block::<S>() + chunk * CHUNK * S::MR;
+                    self.simd.turn(to.add(S::WIDE * at));
+                }
+            }
+        }
+    }
+
+    /// Copies rows side by side, times `scale`, to rows of a tensor.
+    ///
+    /// # Safety
+    /// `from` must be readable for rows of a head, `to` writable for tokens.
+    unsafe fn scatter(&self, from: *const f32, rows: usize, scale: f32, to: *mut f32) {
+        let (width, to_row) = (self.shape.d_head, self.shape.token());
+        let copy = Copy { from, from_row: width, to, to_row, rows, width, scale, factors: None };
+        // SAFETY: as the caller promises.
+        unsafe { self.simd.vectors().run(copy) };
+    }
+}
