@@ -43,7 +43,7 @@ fn run(args: &Args, output: Output) -> Result<(), Failure> {
         .map_err(|error| Failure::internal(format!("the threads cannot be started: {error}")))?;
     hibari_ops::device::choose(args.global.device.into())
         .map_err(|error| Failure::device(args.global.device.name(), error))?;
-    match &args.command {
+    hibari_kernels::threads::enter(|| match &args.command {
         Command::Generate(args) => commands::generate::run(args, output),
         Command::Resume(args) => commands::resume::run(args, output),
         Command::Model(args) => commands::model::run(args, output),
@@ -52,5 +52,5 @@ fn run(args: &Args, output: Output) -> Result<(), Failure> {
         Command::Eval(args) => commands::eval::run(args, output),
         Command::Doctor(args) => commands::doctor::run(args, output),
         Command::Bench(args) => commands::bench::run(args, output),
-    }
+    })
 }
