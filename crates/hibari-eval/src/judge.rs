@@ -259,7 +259,7 @@ impl Conv {
     }
 
     fn apply(&self, x: Tensor<4>) -> Tensor<4> {
-        conv2d(x, self.weight.val(), Some(self.bias.val()))
+        conv2d(x, self.weight.val(), Some(self.bias.val()), None)
     }
 }
 

@@ -11,6 +11,7 @@
 pub mod activation;
 pub mod attention;
 pub mod conv;
+pub mod epilogue;
 pub mod int8;
 pub mod isa;
 mod lanes;

@@ -8,6 +8,7 @@ use half::bf16;
 use crate::Products;
 use crate::attention::{self, attention_backward};
 use crate::conv::{self, Shape};
+use crate::epilogue::Epilogue;
 use crate::int8::Int8Weight;
 use crate::matmul::{self, PackedWeight};
 
@@ -45,8 +46,8 @@ pub fn linear([m, k, n]: [usize; 3], runs: usize) -> Vec<Row> {
     let rows: Vec<bf16> = w.iter().copied().map(bf16::from_f32).collect();
     let int8 = Int8Weight::from_bf16_rows(&rows, [k, n]);
     vec![
-        row("linear_packed", &|| drop(black_box(packed.linear(&x, None, m)))),
-        row("linear_int8", &|| drop(black_box(int8.linear(&x, None, m)))),
+        row("linear_packed", &|| drop(black_box(packed.linear(&x, None, Epilogue::None, m)))),
+        row("linear_int8", &|| drop(black_box(int8.linear(&x, None, Epilogue::None, m)))),
         row("linear", &|| drop(black_box(matmul::linear(&x, &w, None, [m, k, n])))),
         row("linear_dx", &|| drop(black_box(matmul::linear_dx(&dy, &w, [m, k, n])))),
         row("linear_dw", &|| drop(black_box(matmul::linear_dw(&x, &dy, [m, k, n])))),

@@ -61,13 +61,26 @@ pub(crate) fn with_scratch<R>(len: usize, f: impl FnOnce(*mut u32) -> R) -> R {
     result
 }
 
-/// Asks for the cache lines of `len` floats that will be written soon; does nothing where there is no instruction for it.
+/// Asks for the cache lines of floats that will be read soon; does nothing where there is no instruction for it.
+#[inline(always)]
+pub(crate) fn prefetch(floats: &[f32]) {
+    #[cfg(target_arch = "x86_64")]
+    for line in floats.chunks(LINE) {
+        use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
+        // SAFETY: a prefetch of any address is harmless, and every processor of this family takes the instruction.
+        unsafe { _mm_prefetch::<_MM_HINT_T0>(line.as_ptr().cast()) };
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    let _ = floats;
+}
+
+/// As [`prefetch`], for `len` floats that will be written soon.
 #[inline(always)]
 pub(crate) fn prefetch_to_write(at: *mut f32, len: usize) {
     #[cfg(target_arch = "x86_64")]
     for offset in (0..len).step_by(LINE) {
         use std::arch::x86_64::{_MM_HINT_ET0, _mm_prefetch};
-        // SAFETY: a prefetch of any address is harmless, and every processor of this family takes the instruction.
+        // SAFETY: as in `prefetch`.
         unsafe { _mm_prefetch::<_MM_HINT_ET0>(at.wrapping_add(offset).cast()) };
     }
     #[cfg(not(target_arch = "x86_64"))]

@@ -3,9 +3,10 @@
 use burn::backend::{Cube, tensor::FloatTensor};
 
 use crate::{
+    Maybe,
     activation::ActivationOps,
     attention::AttentionOps,
-    conv::{ConvOps, columns},
+    conv::{ConvOps, added, columns, joined},
     linear::{LinearOps, split},
     norm::NormOps,
     rope::RopeOps,
@@ -26,16 +27,15 @@ impl LinearOps for Cube {
 }
 
 impl ConvOps for Cube {
-    fn conv(x: FloatTensor<Self>, weight: FloatTensor<Self>) -> FloatTensor<Self> {
-        columns::conv::<Self>(x, weight, None)
-    }
-
-    fn conv_bias(
+    fn conv(
+        before: Maybe<Self>,
         x: FloatTensor<Self>,
         weight: FloatTensor<Self>,
-        bias: FloatTensor<Self>,
+        bias: Maybe<Self>,
+        shortcut: Maybe<Self>,
     ) -> FloatTensor<Self> {
-        columns::conv::<Self>(x, weight, Some(bias))
+        let x = joined::<Self>(before, x);
+        added::<Self>(shortcut, columns::conv::<Self>(x, weight, bias.given()))
     }
 
     fn conv_dx(dy: FloatTensor<Self>, weight: FloatTensor<Self>) -> FloatTensor<Self> {

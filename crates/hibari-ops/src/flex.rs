@@ -7,8 +7,8 @@ use burn::tensor::{DType, Shape, TensorData};
 pub(crate) type FlexTensor = FloatTensor<Flex>;
 
 /// Whether all are f32, which is what the kernels take.
-pub(crate) fn all_f32<const N: usize>(tensors: [&FlexTensor; N]) -> bool {
-    tensors.iter().all(|tensor| tensor.dtype() == DType::F32)
+pub(crate) fn all_f32<'a>(tensors: impl IntoIterator<Item = &'a FlexTensor>) -> bool {
+    tensors.into_iter().all(|tensor| tensor.dtype() == DType::F32)
 }
 
 /// The tensor itself if its values lie in row-major order, otherwise a copy that does.

@@ -11,6 +11,7 @@ mod cube;
 pub mod device;
 mod flex;
 pub mod linear;
+mod maybe;
 pub mod norm;
 pub mod rope;
 #[cfg(test)]
@@ -18,3 +19,4 @@ mod testing;
 
 pub use device::device;
 pub use hibari_kernels::Products;
+pub use maybe::Maybe;

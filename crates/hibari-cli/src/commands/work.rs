@@ -13,6 +13,7 @@ use burn::tensor::{Tensor, TensorData};
 use clap::ValueEnum;
 use hibari_kernels::Products;
 use hibari_kernels::attention::{self, attention};
+use hibari_kernels::epilogue::Epilogue;
 use hibari_kernels::matmul::PackedWeight;
 use hibari_models::lark::config::{AeConfig, DitConfig};
 use hibari_models::lark::dit::{Dit, Layout, PATCH};
@@ -128,7 +129,7 @@ fn ramp(len: usize) -> Vec<f32> {
 
 fn linear([m, k, n]: [usize; 3], runs: usize) -> (Vec<f64>, f64) {
     let (x, weight) = (ramp(m * k), PackedWeight::from_f32(&ramp(k * n), [k, n]));
-    let seconds = timed(runs, || drop(black_box(weight.linear(&x, None, m))));
+    let seconds = timed(runs, || drop(black_box(weight.linear(&x, None, Epilogue::None, m))));
     (seconds, 2.0 * (m * k * n) as f64)
 }
 

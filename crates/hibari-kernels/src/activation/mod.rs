@@ -167,10 +167,16 @@ for_each_isa! {
 const GELU_SLOPE: f32 = std::f32::consts::FRAC_2_SQRT_PI * std::f32::consts::SQRT_2;
 const GELU_CUBE: f32 = 0.044_715;
 
+/// [`gelu_tanh`] of a value.
+#[inline(always)]
+pub(crate) fn gelu_tanh_of(x: f32) -> f32 {
+    x * sigmoid(GELU_SLOPE * x * (1.0 + GELU_CUBE * x * x))
+}
+
 for_each_isa! {
     fn gelu_chunk(x: &[f32], y: &mut [MaybeUninit<f32>]) {
         for (y, &x) in y.iter_mut().zip(x) {
-            y.write(x * sigmoid(GELU_SLOPE * x * (1.0 + GELU_CUBE * x * x)));
+            y.write(gelu_tanh_of(x));
         }
     }
 }

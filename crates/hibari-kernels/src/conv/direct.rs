@@ -2,7 +2,8 @@
 
 use rayon::prelude::*;
 
-use super::{Input, Shape};
+use super::{Added, Input, Shape};
+use crate::epilogue::Epilogue;
 use crate::matmul::plane_chunks;
 use crate::matmul::tile::{CHUNK, Chunk, Init, MR_MAX, NR, Out, Rows, Simd};
 use crate::memory::{Shared, with_scratch};
@@ -22,9 +23,11 @@ pub(super) unsafe fn convolve<S: Simd>(
     simd: S,
     x: Input<'_>,
     packed: *const u32,
-    bias: Option<&[f32]>,
+    added: Added<'_>,
     y: *mut f32,
 ) {
+    let Added { isa, bias, shortcut } = added;
+    let epilogue = shortcut.map_or(Epilogue::None, Epilogue::Add);
     let Shape { videos, height, width, c_in, c_out, kernel: [kh, kw, kt], .. } = x.shape;
     let (pad_rows, pad_cols) = (kh / 2, kw / 2);
     let pitch = width + pad_cols;
@@ -90,6 +93,8 @@ pub(super) unsafe fn convolve<S: Simd>(
                             let a = strips.add(S::WIDE * e * CHUNK);
                             simd.block::<Rows>(a, &chunks, b, &to, (c_out - col).min(NR), init);
                         }
+                        let pixels = first * width..(first + rows) * width;
+                        epilogue.apply(isa, y.get(), c_out, pixels, col..(col + NR).min(c_out));
                     }
                 }
             }

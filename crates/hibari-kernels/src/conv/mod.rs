@@ -85,34 +85,37 @@ impl Shape {
 /// if a length does not fit or the kernel is even
 #[must_use]
 pub fn conv(x: &[f32], weight: &[f32], bias: Option<&[f32]>, shape: Shape) -> Vec<f32> {
-    conv_after(&[], x, weight, bias, shape)
+    conv_after([&[], x], weight, bias, None, shape)
 }
 
-/// [`conv`] of videos whose first frames lie elsewhere: those that a chunk of a video follows.
+/// [`conv`] of videos whose first frames lie elsewhere, those that a chunk of a video follows, added to a shortcut.
 ///
 /// # Shapes
-/// - `before`: `[videos, any, height, width, c_in]`; `x`: the rest of the frames; the others as for [`conv`]
+/// - `before`: `[videos, any, height, width, c_in]`; `x`: the rest of the frames; `shortcut`: as returned; the others as for
+///   [`conv`]
 /// # Panics
 /// if a length does not fit or the kernel is even
 #[must_use]
 pub fn conv_after(
-    before: &[f32],
-    x: &[f32],
+    [before, x]: [&[f32]; 2],
     weight: &[f32],
     bias: Option<&[f32]>,
+    shortcut: Option<&[f32]>,
     shape: Shape,
 ) -> Vec<f32> {
     shape.check();
     assert_eq!(weight.len(), shape.weights(), "the weight does not fit {shape:?}");
-    if shape.taps() == 1 && before.is_empty() {
-        return matmul::linear(x, weight, bias, [shape.pixels(), shape.c_in, shape.c_out]);
-    }
-    let x = Input::new([before, x], &shape);
-    let isa = isa::best();
-    // SAFETY: `conv_into` writes the whole output.
+    let input = Input::new([before, x], &shape);
+    let (isa, added) = (isa::best(), [bias, shortcut]);
+    // SAFETY: the lengths are checked, and both write the whole output.
     unsafe {
         filled(shape.pixels_out() * shape.c_out, |y| {
-            conv_into(isa, Method::of(isa, &shape), x, weight, bias, y);
+            if shape.taps() == 1 && before.is_empty() {
+                let sizes = [shape.pixels(), shape.c_in, shape.c_out];
+                matmul::linear_into(isa, x, weight, added, sizes, y);
+            } else {
+                conv_into(isa, Method::of(isa, &shape), input, weight, added, y);
+            }
         })
     }
 }
@@ -221,20 +224,20 @@ impl Method {
         simd: S,
         x: Input<'_>,
         packed: *const u32,
-        bias: Option<&[f32]>,
+        added: Added<'_>,
         y: *mut f32,
     ) {
         // SAFETY: as the caller promises.
         unsafe {
             match self {
-                Self::Direct => direct::convolve(simd, x, packed, bias, y),
-                Self::Winograd => winograd::convolve(simd, x, packed, bias, y),
+                Self::Direct => direct::convolve(simd, x, packed, added, y),
+                Self::Winograd => winograd::convolve(simd, x, packed, added, y),
             }
         }
     }
 }
 
-/// [`conv_after`] on one instruction set.
+/// [`conv_after`] on one instruction set; bias and shortcut are added.
 ///
 /// # Safety
 /// `y` must be writable for the output; the slices must have their lengths.
@@ -243,19 +246,24 @@ unsafe fn conv_into(
     method: Method,
     x: Input<'_>,
     weight: &[f32],
-    bias: Option<&[f32]>,
+    [bias, shortcut]: [Option<&[f32]>; 2],
     y: *mut f32,
 ) {
     let shape = x.shape;
     if let Some(bias) = bias {
         assert_eq!(bias.len(), shape.c_out, "the bias does not fit {shape:?}");
     }
+    if let Some(shortcut) = shortcut {
+        let len = shape.pixels_out() * shape.c_out;
+        assert_eq!(shortcut.len(), len, "the shortcut does not fit {shape:?}");
+    }
+    let added = Added { isa, bias, shortcut };
     let len = matmul::packed_len(method.taps(&shape), shape.c_in, shape.c_out);
     matmul::dispatch_product!(isa, simd => with_scratch(len, |packed| {
         // SAFETY: the scratch holds the packed weight; the lengths are the caller's promise.
         unsafe {
             method.pack(simd, weight, shape, false, packed);
-            method.convolve(simd, x, packed, bias, y);
+            method.convolve(simd, x, packed, added, y);
         }
     }));
 }
@@ -279,7 +287,8 @@ unsafe fn conv_dx_into(
         // SAFETY: the scratch holds the packed weight; the lengths are the caller's promise.
         unsafe {
             method.pack(simd, weight, shape, true, packed);
-            method.convolve(simd, x, packed, None, dx);
+            let added = Added { isa, bias: None, shortcut: None };
+            method.convolve(simd, x, packed, added, dx);
         }
     }));
 }
@@ -298,6 +307,14 @@ fn conv_dw_on(isa: Isa, x: &[f32], dy: &[f32], shape: Shape) -> (Vec<f32>, Vec<f
     let places = (0..height * width).flat_map(|place| parts.iter().map(move |part| (place, part)));
     let dweight = places.flat_map(|(place, part)| &part[place * len..][..len]).copied().collect();
     (dweight, dbias)
+}
+
+/// What is added to a convolution: a bias `[c_out]` and a shortcut of the shape of the output.
+#[derive(Clone, Copy)]
+struct Added<'a> {
+    isa: Isa,
+    bias: Option<&'a [f32]>,
+    shortcut: Option<&'a [f32]>,
 }
 
 /// What is convolved: videos with frames of zeros before and behind each.

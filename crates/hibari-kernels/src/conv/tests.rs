@@ -88,8 +88,15 @@ fn convolutions_match_f64_on_every_isa() {
                 let mut y = vec![f32::NAN; y_ref.len()];
                 let input = Input::new([&[], &x], &shape);
                 // SAFETY: the lengths are those of the shape.
-                unsafe { conv_into(isa, method, input, &w, Some(&bias), y.as_mut_ptr()) };
+                unsafe { conv_into(isa, method, input, &w, [Some(&bias), None], y.as_mut_ptr()) };
                 assert_close(&format!("y {what}"), &y, &y_ref, bound);
+                let shortcut = values(5, y.len());
+                let expected: Vec<f32> = y.iter().zip(&shortcut).map(|(y, x)| y + x).collect();
+                y.fill(f32::NAN);
+                let added = [Some(bias.as_slice()), Some(&shortcut)];
+                // SAFETY: as above.
+                unsafe { conv_into(isa, method, input, &w, added, y.as_mut_ptr()) };
+                assert!(y == expected, "a shortcut changes bits of {what}");
                 let mut dx = vec![f32::NAN; dx_ref.len()];
                 // SAFETY: as above.
                 unsafe { conv_dx_into(isa, method, &dy, &w, shape, dx.as_mut_ptr()) };
@@ -118,7 +125,7 @@ fn thread_count_changes_no_bit() {
                 let mut y = vec![f32::NAN; dy.len()];
                 let input = Input::new([&[], &x], &shape);
                 // SAFETY: the lengths are those of the shape.
-                unsafe { conv_into(isa, method, input, &w, None, y.as_mut_ptr()) };
+                unsafe { conv_into(isa, method, input, &w, [None; 2], y.as_mut_ptr()) };
                 y
             });
             assert_same_at_any_thread_count(&format!("dx {what}"), || {
@@ -139,10 +146,14 @@ fn first_frames_may_lie_elsewhere() {
     let frame = 6 * 9 * 27;
     let (x, w) = (values(1, shape.pixels() * shape.c_in), values(2, shape.weights()));
     let whole = super::conv(&x, &w, None, shape);
+    let shortcut = values(3, whole.len());
+    let sum: Vec<f32> = whole.iter().zip(&shortcut).map(|(y, x)| y + x).collect();
+    let added = super::conv_after([&[], &x], &w, None, Some(&shortcut), shape);
+    assert!(added == sum, "shortcut");
     for first in [1, 2, 4] {
         let videos = x.chunks(5 * frame);
         let (before, rest): (Vec<_>, Vec<_>) = videos.map(|v| v.split_at(first * frame)).unzip();
-        let found = super::conv_after(&before.concat(), &rest.concat(), &w, None, shape);
+        let found = super::conv_after([&before.concat(), &rest.concat()], &w, None, None, shape);
         assert!(found == whole, "{first} frames");
     }
 }

@@ -13,12 +13,12 @@ use std::ops::Range;
 
 use rayon::prelude::*;
 
-use super::{Input, Shape};
+use super::{Added, Input, Shape};
 use crate::lanes::{Lanes, Task};
 use crate::matmul::plane_chunks;
 use crate::matmul::tile::{CHUNK, Chunk, Init, MR_MAX, NR, Out, Rows, Simd};
 use crate::matmul::{packed_len, set_rows};
-use crate::memory::{Shared, with_scratch};
+use crate::memory::{Shared, prefetch, with_scratch};
 
 /// Points of a tile.
 pub(super) const POINTS: usize = SIDE * SIDE;
@@ -209,7 +209,7 @@ pub(super) unsafe fn convolve<S: Simd>(
     simd: S,
     x: Input<'_>,
     packed: *const u32,
-    bias: Option<&[f32]>,
+    added: Added<'_>,
     y: *mut f32,
 ) {
     let Shape { videos, height, width, c_in, c_out, kernel: [.., kt], .. } = x.shape;
@@ -245,9 +245,10 @@ pub(super) unsafe fn convolve<S: Simd>(
                             .collect();
                         for panel in 0..c_out.div_ceil(NR) {
                             let b = packed.get().add(panel * packed_len(POINTS * kt, c_in, NR));
-                            multiply(simd, points, &chunks, b, run.len(), &layout, products.cast());
                             let sums = Sums { rows, input: x, frame, run: run.clone(), panel };
-                            sums.write(simd, products.cast_const().cast(), bias, y.get());
+                            sums.prefetch(added.shortcut);
+                            multiply(simd, points, &chunks, b, run.len(), &layout, products.cast());
+                            sums.write(simd, products.cast_const().cast(), added, y.get());
                         }
                     }
                 }
@@ -420,35 +421,57 @@ struct Sums<'a> {
 }
 
 impl Sums<'_> {
+    /// Where the panel's channels of the pixels of a tile are in the output; none for a pixel outside the frame.
+    fn places(&self, tile: usize) -> [Option<usize>; STEP * STEP] {
+        let Shape { height, width, c_out, .. } = self.input.shape;
+        let Tile { video, top, left } = Tile::new(tile, &self.input.shape);
+        let first_row = (video * self.input.frames_out() + self.frame) * height;
+        let mut places = [None; STEP * STEP];
+        for (idx, place) in places.iter_mut().enumerate() {
+            let (row, col) = (top + idx / STEP, left + idx % STEP);
+            if row < height && col < width {
+                *place = Some(((first_row + row) * width + col) * c_out + self.panel * NR);
+            }
+        }
+        places
+    }
+
+    /// Asks for what is added to the pixels.
+    fn prefetch(&self, shortcut: Option<&[f32]>) {
+        let Some(shortcut) = shortcut else { return };
+        let cols = (self.input.shape.c_out - self.panel * NR).min(NR);
+        for tile in self.run.clone() {
+            for place in self.places(tile).into_iter().flatten() {
+                prefetch(&shortcut[place..][..cols]);
+            }
+        }
+    }
+
     /// Writes the pixels that the products sum to.
     ///
     /// # Safety
     /// `products` must be readable for the panel of each point, `y` writable for the output.
-    unsafe fn write<S: Simd>(
-        self,
-        simd: S,
-        products: *const f32,
-        bias: Option<&[f32]>,
-        y: *mut f32,
-    ) {
-        let shape = self.input.shape;
-        let Shape { height, width, c_out, .. } = shape;
+    unsafe fn write<S: Simd>(self, simd: S, products: *const f32, added: Added<'_>, y: *mut f32) {
         let first = self.panel * NR;
-        let cols = (c_out - first).min(NR);
+        let cols = (self.input.shape.c_out - first).min(NR);
         let mut row_of_bias = [0.0; NR];
-        if let Some(bias) = bias {
+        if let Some(bias) = added.bias {
             row_of_bias[..cols].copy_from_slice(&bias[first..][..cols]);
         }
         let bias = row_of_bias.as_ptr();
-        for (idx, tile) in self.run.enumerate() {
-            let Tile { video, top, left } = Tile::new(tile, &shape);
-            let first_row = (video * self.input.frames_out() + self.frame) * height;
+        let shortcut = added.shortcut.map(<[f32]>::as_ptr);
+        for (idx, tile) in self.run.clone().enumerate() {
             let mut to = [std::ptr::null_mut(); STEP * STEP];
-            for (place, to) in to.iter_mut().enumerate() {
-                let (row, col) = (top + place / STEP, left + place % STEP);
-                if row < height && col < width {
-                    // SAFETY: the pixel is inside its frame.
-                    *to = unsafe { y.add(((first_row + row) * width + col) * c_out + first) };
+            let mut onto = [std::ptr::null(); STEP * STEP];
+            for (place, (to, onto)) in
+                self.places(tile).into_iter().zip(to.iter_mut().zip(&mut onto))
+            {
+                if let Some(at) = place {
+                    // SAFETY: the pixel is inside its frame, of the output and of the shortcut.
+                    unsafe {
+                        *to = y.add(at);
+                        *onto = shortcut.map_or(*onto, |shortcut| shortcut.add(at));
+                    }
                 }
             }
             // SAFETY: the products are readable by the caller's promise; the pixels are inside the frame, or a copy of which
@@ -457,12 +480,18 @@ impl Sums<'_> {
                 let from = products.add(idx * NR);
                 let stride = self.rows * NR;
                 if cols == NR {
-                    simd.vectors().run(PixelsOf { from, stride, bias, to });
+                    simd.vectors().run(PixelsOf { from, stride, bias, onto, to });
                     continue;
                 }
                 let mut copy = [[0.0_f32; NR]; STEP * STEP];
+                for (copy, onto) in copy.iter_mut().zip(onto) {
+                    if !onto.is_null() {
+                        copy.as_mut_ptr().copy_from_nonoverlapping(onto, cols);
+                    }
+                }
                 let whole = copy.each_mut().map(|pixel| pixel.as_mut_ptr());
-                simd.vectors().run(PixelsOf { from, stride, bias, to: whole });
+                let onto = whole.map(<*mut f32>::cast_const);
+                simd.vectors().run(PixelsOf { from, stride, bias, onto, to: whole });
                 for (copy, to) in copy.iter().zip(to) {
                     if !to.is_null() {
                         to.copy_from_nonoverlapping(copy.as_ptr(), cols);
@@ -479,6 +508,8 @@ struct PixelsOf {
     from: *const f32,
     stride: usize,
     bias: *const f32,
+    /// What is added to each pixel, null for nothing.
+    onto: [*const f32; STEP * STEP],
     /// Null where there is no pixel.
     to: [*mut f32; STEP * STEP],
 }
@@ -503,9 +534,13 @@ impl Task for PixelsOf {
                     [[top[0], upper[0], lower[0], end[0]], [top[1], upper[1], lower[1], end[1]]];
                 for (col, column) in columns.into_iter().enumerate() {
                     for (row, pixel) in pixels(lanes, column).into_iter().enumerate() {
-                        let to = self.to[row * STEP + col];
+                        let (to, onto) = (self.to[row * STEP + col], self.onto[row * STEP + col]);
+                        let mut pixel = lanes.add(pixel, bias);
+                        if !onto.is_null() {
+                            pixel = lanes.add(pixel, lanes.load(onto.add(c)));
+                        }
                         if !to.is_null() {
-                            lanes.store(to.add(c), lanes.add(pixel, bias));
+                            lanes.store(to.add(c), pixel);
                         }
                     }
                 }

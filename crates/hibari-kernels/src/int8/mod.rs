@@ -19,6 +19,7 @@ use half::bf16;
 use rayon::prelude::*;
 
 use self::portable::Portable;
+use crate::epilogue::Epilogue;
 use crate::isa::{self, Isa};
 use crate::memory::{Shared, filled, prefetch_to_write, with_scratch};
 use crate::vector::for_each_isa;
@@ -133,36 +134,50 @@ impl Int8Weight {
         (self.words.len() + self.scales.len() + self.offsets.len()) * size_of::<u32>()
     }
 
-    /// `y = x W + b`.
+    /// `y = x W + b`, and what follows it.
     ///
     /// # Shapes
     /// - `x`: `[m, k]`; `bias`: `[n]`; returned: `[m, n]`
     /// # Panics
     /// if a length does not fit
     #[must_use]
-    pub fn linear(&self, x: &[f32], bias: Option<&[f32]>, m: usize) -> Vec<f32> {
-        self.linear_on(isa::best(), x, bias, m)
+    pub fn linear(
+        &self,
+        x: &[f32],
+        bias: Option<&[f32]>,
+        epilogue: Epilogue<'_>,
+        m: usize,
+    ) -> Vec<f32> {
+        self.linear_on(isa::best(), x, bias, epilogue, m)
     }
 
     /// [`Self::linear`] on one instruction set, or the next lower one that has 8-bit products.
-    fn linear_on(&self, isa: Isa, x: &[f32], bias: Option<&[f32]>, m: usize) -> Vec<f32> {
+    pub(crate) fn linear_on(
+        &self,
+        isa: Isa,
+        x: &[f32],
+        bias: Option<&[f32]>,
+        epilogue: Epilogue<'_>,
+        m: usize,
+    ) -> Vec<f32> {
         assert_eq!(x.len(), m * self.k, "x is not [{m}, {}]", self.k);
+        epilogue.check([m, self.n]);
         if let Some(bias) = bias {
             assert_eq!(bias.len(), self.n, "the bias is not [{}]", self.n);
         }
         #[cfg(target_arch = "x86_64")]
         {
             if let (Isa::Amx, Some(amx)) = (isa, isa::Amx::detect()) {
-                return self.linear_by(amx, isa, x, bias, m);
+                return self.linear_by(amx, isa, x, bias, epilogue, m);
             }
             if let (true, Some(vnni)) = (isa >= Isa::Avx512, vnni::Avx512Vnni::detect()) {
-                return self.linear_by(vnni, isa, x, bias, m);
+                return self.linear_by(vnni, isa, x, bias, epilogue, m);
             }
             if let (true, Some(vnni)) = (isa >= Isa::Avx2, vnni::AvxVnni::detect()) {
-                return self.linear_by(vnni, isa, x, bias, m);
+                return self.linear_by(vnni, isa, x, bias, epilogue, m);
             }
         }
-        self.linear_by(Portable, isa, x, bias, m)
+        self.linear_by(Portable, isa, x, bias, epilogue, m)
     }
 
     fn linear_by<D: Dots>(
@@ -171,6 +186,7 @@ impl Int8Weight {
         isa: Isa,
         x: &[f32],
         bias: Option<&[f32]>,
+        epilogue: Epilogue<'_>,
         m: usize,
     ) -> Vec<f32> {
         let (k, n) = (self.k, self.n);
@@ -203,6 +219,7 @@ impl Int8Weight {
                             offsets: &self.offsets[col..][..cols],
                             bias: bias.map_or(&zeros[..cols], |bias| &bias[col..][..cols]),
                         };
+                        epilogue.prefetch(n, first..first + rows, col..col + cols);
                         for r0 in (0..rows).step_by(D::MR) {
                             let count = (rows - r0).min(D::MR);
                             // SAFETY: the scratch holds whole blocks of rows, the panel all quads; each task writes its
@@ -216,6 +233,11 @@ impl Int8Weight {
                                 dots.block(a, stride, words.as_ptr(), quads, &mut sums);
                                 finish(isa, &sums, &row_scales[r0..][..count], columns, to, n);
                             }
+                        }
+                        // SAFETY: these rows of the panel are written.
+                        unsafe {
+                            let rows = first..first + rows;
+                            epilogue.apply(isa, y.get(), n, rows, col..col + cols);
                         }
                     }
                 });

@@ -3,6 +3,7 @@
 use half::bf16;
 
 use super::Int8Weight;
+use crate::epilogue::Epilogue;
 use crate::isa::Isa;
 use crate::testing::{assert_close, assert_same_at_any_thread_count, values};
 
@@ -47,7 +48,7 @@ fn every_isa_gives_the_bits_of_exact_sums() {
         assert_eq!(packed.dims(), [k, n]);
         let expected = reference(&x, &rows, &bias, [m, k, n]);
         for isa in Isa::ALL.into_iter().filter(|isa| isa.is_available()) {
-            let y = packed.linear_on(isa, &x, Some(&bias), m);
+            let y = packed.linear_on(isa, &x, Some(&bias), Epilogue::None, m);
             assert!(y == expected, "{isa:?} [{m}, {k}, {n}]");
         }
         // Eight bits a value leave an error of about 2^-8 of the largest, on both sides.
@@ -65,19 +66,19 @@ fn every_isa_gives_the_bits_of_exact_sums() {
 #[test]
 fn zeros_and_wrong_values() {
     let (_, packed) = weight([8, 3]);
-    assert_eq!(packed.linear(&[], None, 0), []);
+    assert_eq!(packed.linear(&[], None, Epilogue::None, 0), []);
     let x = [vec![0.0; 8], vec![f32::NAN; 8], vec![f32::INFINITY; 8], vec![1.0; 8]].concat();
-    let y = packed.linear(&x, Some(&[1.0, 2.0, 3.0]), 4);
+    let y = packed.linear(&x, Some(&[1.0, 2.0, 3.0]), Epilogue::None, 4);
     assert_eq!(y[..3], [1.0, 2.0, 3.0]);
     assert!(y[3..9].iter().all(|value| value.is_nan()), "{y:?}");
     assert!(y[9..].iter().all(|value| value.is_finite()), "{y:?}");
     let mixed = [1.0, f32::NAN, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0];
-    assert!(packed.linear(&mixed, None, 1).iter().all(|value| value.is_nan()));
+    assert!(packed.linear(&mixed, None, Epilogue::None, 1).iter().all(|value| value.is_nan()));
 }
 
 #[test]
 fn thread_count_changes_no_bit() {
     let [m, k, n] = [300, 150, 70];
     let (x, (_, packed)) = (values(1, m * k), weight([k, n]));
-    assert_same_at_any_thread_count("linear", || packed.linear(&x, None, m));
+    assert_same_at_any_thread_count("linear", || packed.linear(&x, None, Epilogue::None, m));
 }

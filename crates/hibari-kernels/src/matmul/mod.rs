@@ -20,6 +20,7 @@ use rayon::prelude::*;
 
 pub use self::packed::PackedWeight;
 use self::tile::{CHUNK, Chunk, Init, MR_MAX, NR, Out, Rows, Simd};
+use crate::epilogue::Epilogue;
 use crate::isa::{self, Isa};
 use crate::memory::{Shared, filled, with_scratch};
 
@@ -104,7 +105,7 @@ pub fn linear(x: &[f32], weight: &[f32], bias: Option<&[f32]>, [m, k, n]: [usize
     assert_eq!(x.len(), m * k, "x is not [{m}, {k}]");
     assert_eq!(weight.len(), k * n, "the weight is not [{k}, {n}]");
     // SAFETY: `linear_into` writes all of `[m, n]`.
-    unsafe { filled(m * n, |y| linear_into(isa::best(), x, weight, bias, [m, k, n], y)) }
+    unsafe { filled(m * n, |y| linear_into(isa::best(), x, weight, [bias, None], [m, k, n], y)) }
 }
 
 /// Gradient to the input, `dx = dy W'`.
@@ -152,26 +153,29 @@ pub fn linear_dw(x: &[f32], dy: &[f32], [m, k, n]: [usize; 3]) -> (Vec<f32>, Vec
     (dweight, dbias)
 }
 
-/// [`linear`] on one instruction set.
+/// [`linear`] on one instruction set, added to a shortcut `[m, n]`.
 ///
 /// # Safety
 /// `y` must be writable for `m * n`; the slices must have their lengths.
-unsafe fn linear_into(
+pub(crate) unsafe fn linear_into(
     isa: Isa,
     x: &[f32],
     weight: &[f32],
-    bias: Option<&[f32]>,
+    [bias, shortcut]: [Option<&[f32]>; 2],
     [m, k, n]: [usize; 3],
     y: *mut f32,
 ) {
     if let Some(bias) = bias {
         assert_eq!(bias.len(), n, "the bias is not [{n}]");
     }
+    let epilogue = shortcut.map_or(Epilogue::None, Epilogue::Add);
+    epilogue.check([m, n]);
     dispatch_product!(isa, simd => with_scratch(packed_len(1, k, n), |packed| {
         // SAFETY: the scratch holds the packed weight; the lengths are the caller's promise.
         unsafe {
             pack_weight(simd, weight, [1, k, n], packed);
-            rows_times(simd, x.as_ptr(), [m, k, n], packed, bias, Part::Whole, y);
+            let finish = Finish { bias, epilogue, ..Finish::plain(isa) };
+            rows_times(simd, x.as_ptr(), [m, k, n], packed, finish, y);
         }
     }));
 }
@@ -191,7 +195,7 @@ unsafe fn linear_dx_into(
         // SAFETY: the scratch holds the packed weight; the lengths are the caller's promise.
         unsafe {
             pack_weight_transposed(simd, weight, [1, n, k], packed);
-            rows_times(simd, dy.as_ptr(), [m, n, k], packed, None, Part::Whole, dx);
+            rows_times(simd, dy.as_ptr(), [m, n, k], packed, Finish::plain(isa), dx);
         }
     }));
 }
@@ -205,7 +209,8 @@ unsafe fn gram_into(isa: Isa, x: &[f32], [m, k]: [usize; 2], y: *mut f32) {
         // SAFETY: the scratch holds the packed rows; the lengths are the caller's promise.
         unsafe {
             pack_weight_transposed(simd, x, [1, k, m], packed);
-            rows_times(simd, x.as_ptr(), [m, k, m], packed, None, Part::Upper, y);
+            let finish = Finish { part: Part::Upper, ..Finish::plain(isa) };
+            rows_times(simd, x.as_ptr(), [m, k, m], packed, finish, y);
         }
     }));
     let y = Shared::new(y);
@@ -311,7 +316,23 @@ enum Part {
     Upper,
 }
 
-/// `y = x B + bias` with `B` packed.
+/// What is wanted of a product.
+#[derive(Clone, Copy)]
+struct Finish<'a> {
+    isa: Isa,
+    bias: Option<&'a [f32]>,
+    epilogue: Epilogue<'a>,
+    part: Part,
+}
+
+impl Finish<'_> {
+    /// All of it, as it is.
+    fn plain(isa: Isa) -> Self {
+        Self { isa, bias: None, epilogue: Epilogue::None, part: Part::Whole }
+    }
+}
+
+/// `y = x B + bias` with `B` packed, and what follows.
 ///
 /// # Safety
 /// `x` must be readable for `[m, k]`, `packed` for a packed `[k, n]`, `y` writable for `[m, n]`.
@@ -320,10 +341,10 @@ unsafe fn rows_times<S: Simd>(
     x: *const f32,
     [m, k, n]: [usize; 3],
     packed: *const u32,
-    bias: Option<&[f32]>,
-    part: Part,
+    finish: Finish<'_>,
     y: *mut f32,
 ) {
+    let Finish { isa, bias, epilogue, part } = finish;
     let pairs = k.div_ceil(2);
     let pieces = pairs.div_ceil(LEFT_WORDS / LEFT_ROWS).max(1);
     let depth = pairs.div_ceil(pieces).next_multiple_of(CHUNK);
@@ -354,11 +375,16 @@ unsafe fn rows_times<S: Simd>(
                     for panel in 0..n.div_ceil(NR) {
                         let col = panel * NR;
                         let b = packed.get().add((panel * pairs + start) * NR);
+                        let cols = (n - col).min(NR);
                         let init = match bias {
                             _ if start > 0 => Init::Output,
                             Some(bias) => Init::Bias(bias.as_ptr().add(col)),
                             None => Init::Zero,
                         };
+                        let is_last = start + depth >= pairs;
+                        if is_last {
+                            epilogue.prefetch(n, first..first + rows, col..col + cols);
+                        }
                         for r0 in (0..rows).step_by(S::MR) {
                             if part == Part::Upper && col + NR <= first + r0 {
                                 break;
@@ -366,7 +392,10 @@ unsafe fn rows_times<S: Simd>(
                             let to = y.get().add((first + r0) * n + col);
                             set_rows::<S>(&mut out, to, n, rows - r0);
                             let a = left.add(S::WIDE * r0 * CHUNK);
-                            simd.block::<Rows>(a, &chunks, b, &out, (n - col).min(NR), init);
+                            simd.block::<Rows>(a, &chunks, b, &out, cols, init);
+                        }
+                        if is_last {
+                            epilogue.apply(isa, y.get(), n, first..first + rows, col..col + cols);
                         }
                     }
                 }

@@ -2,19 +2,21 @@
 //!
 //! ```
 //! use half::bf16;
+//! use hibari_kernels::epilogue::Epilogue;
 //! use hibari_kernels::matmul::PackedWeight;
 //!
 //! // As checkpoints hold a layer of 3 inputs and 2 outputs: a row for each output.
 //! let stored = [1.0, 2.0, 3.0, 4.0, 5.0, 6.0].map(bf16::from_f32);
 //! let weight = PackedWeight::from_bf16_rows(&stored, [3, 2]);
-//! assert_eq!(weight.linear(&[1.0, 0.0, 2.0], Some(&[0.5, -0.5]), 1), [7.5, 15.5]);
+//! assert_eq!(weight.linear(&[1.0, 0.0, 2.0], Some(&[0.5, -0.5]), Epilogue::None, 1), [7.5, 15.5]);
 //! ```
 
 use half::bf16;
 use rayon::prelude::*;
 
 use super::tile::NR;
-use super::{Part, dispatch_product, pack_weight, packed_len, rows_times};
+use super::{Finish, dispatch_product, pack_weight, packed_len, rows_times};
+use crate::epilogue::Epilogue;
 use crate::isa::{self, Isa};
 use crate::memory::filled;
 
@@ -80,23 +82,30 @@ impl PackedWeight {
         self.words.len() * size_of::<u32>()
     }
 
-    /// `y = x W + b`, the bits of [`super::linear`] on the weight it was packed from.
+    /// `y = x W + b`, the bits of [`super::linear`] on the weight it was packed from, and what follows it.
     ///
     /// # Shapes
     /// - `x`: `[m, k]`; `bias`: `[n]`; returned: `[m, n]`
     /// # Panics
     /// if a length does not fit
     #[must_use]
-    pub fn linear(&self, x: &[f32], bias: Option<&[f32]>, m: usize) -> Vec<f32> {
-        self.linear_on(isa::best(), x, bias, m)
+    pub fn linear(
+        &self,
+        x: &[f32],
+        bias: Option<&[f32]>,
+        epilogue: Epilogue<'_>,
+        m: usize,
+    ) -> Vec<f32> {
+        self.linear_on(isa::best(), x, bias, epilogue, m)
     }
 
     /// [`Self::linear`] on one instruction set.
-    pub(super) fn linear_on(
+    pub(crate) fn linear_on(
         &self,
         isa: Isa,
         x: &[f32],
         bias: Option<&[f32]>,
+        epilogue: Epilogue<'_>,
         m: usize,
     ) -> Vec<f32> {
         let Self { words, k, n } = self;
@@ -104,11 +113,13 @@ impl PackedWeight {
         if let Some(bias) = bias {
             assert_eq!(bias.len(), *n, "the bias is not [{n}]");
         }
+        epilogue.check([m, *n]);
+        let finish = Finish { bias, epilogue, ..Finish::plain(isa) };
         dispatch_product!(isa, simd => {
             // SAFETY: the lengths are checked, the words are a packed `[k, n]`, and all of `[m, n]` is written.
             unsafe {
                 filled(m * n, |y| {
-                    rows_times(simd, x.as_ptr(), [m, *k, *n], words.as_ptr(), bias, Part::Whole, y);
+                    rows_times(simd, x.as_ptr(), [m, *k, *n], words.as_ptr(), finish, y);
                 })
             }
         })

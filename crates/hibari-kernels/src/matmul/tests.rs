@@ -1,6 +1,7 @@
 //! Every instruction set against f64, on odd shapes and poisoned outputs.
 
 use super::{PackedWeight, gram_into, linear_dw_into, linear_dx_into, linear_into};
+use crate::epilogue::Epilogue;
 use crate::isa::Isa;
 use crate::testing::{BF16_BOUND, assert_close, assert_same_at_any_thread_count, values};
 
@@ -44,7 +45,7 @@ fn products_match_f64_on_every_isa() {
 
             let mut y = vec![f32::NAN; m * n];
             // SAFETY: the lengths are those of the shape.
-            unsafe { linear_into(isa, &x, &w, Some(&bias), [m, k, n], y.as_mut_ptr()) };
+            unsafe { linear_into(isa, &x, &w, [Some(&bias), None], [m, k, n], y.as_mut_ptr()) };
             let mut expected = product([m, k, n], |i, c| x[i * k + c], |c, j| w[c * n + j]);
             for (idx, value) in expected.iter_mut().enumerate() {
                 *value += f64::from(bias[idx % n]);
@@ -103,8 +104,11 @@ fn packed_weights_give_the_same_bits() {
         for isa in Isa::ALL.into_iter().filter(|isa| isa.is_available()) {
             let mut y = vec![f32::NAN; m * n];
             // SAFETY: the lengths are those of the shape.
-            unsafe { linear_into(isa, &x, &w, Some(&bias), [m, k, n], y.as_mut_ptr()) };
-            assert!(packed.linear_on(isa, &x, Some(&bias), m) == y, "{isa:?} [{m}, {k}, {n}]");
+            unsafe { linear_into(isa, &x, &w, [Some(&bias), None], [m, k, n], y.as_mut_ptr()) };
+            assert!(
+                packed.linear_on(isa, &x, Some(&bias), Epilogue::None, m) == y,
+                "{isa:?} [{m}, {k}, {n}]"
+            );
         }
     }
 }

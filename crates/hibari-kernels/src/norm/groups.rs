@@ -27,7 +27,7 @@ struct Piece {
 impl Groups<'_> {
     /// Asserts that activations and modulations have the right lengths and that the groups exist.
     #[track_caller]
-    pub(super) fn check(&self, activations: &[&[f32]], modulations: &[&[f32]]) {
+    pub(crate) fn check(&self, activations: &[&[f32]], modulations: &[&[f32]]) {
         let Self { batch, of_token, count, width } = *self;
         let tokens = of_token.len();
         for len in activations.iter().map(|x| x.len()) {
@@ -42,7 +42,7 @@ impl Groups<'_> {
 
     /// The modulation that belongs to a row of activations.
     #[inline(always)]
-    pub(super) fn modulation<'m>(&self, rows: &'m [f32], row: usize) -> &'m [f32] {
+    pub(crate) fn modulation<'m>(&self, rows: &'m [f32], row: usize) -> &'m [f32] {
         let tokens = self.of_token.len();
         let group = self.of_token[row % tokens] as usize;
         &rows[(row / tokens * self.count + group) * self.width..][..self.width]

@@ -189,7 +189,7 @@ impl Stage {
     fn forward(&self, mut x: Tensor<4>) -> Tensor<4> {
         for (i, block) in self.blocks.iter().enumerate() {
             let inner = if i == 0 { layer_norm(x.clone(), EPS) } else { x.clone() };
-            x = x + block.conv_out.forward(silu(block.conv_in.forward(inner)));
+            x = block.conv_out.forward_onto(x, silu(block.conv_in.forward(inner)));
         }
         x
     }

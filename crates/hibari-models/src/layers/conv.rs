@@ -24,6 +24,14 @@ impl Conv2d {
     /// # Shapes
     /// `[B, H, W, Cin]` to `[B, H, W, Cout]`
     pub fn forward(&self, x: Tensor<4>) -> Tensor<4> {
-        conv2d(x, self.weight.val(), Some(self.bias.val()))
+        conv2d(x, self.weight.val(), Some(self.bias.val()), None)
+    }
+
+    /// `shortcut` plus [`Self::forward`].
+    ///
+    /// # Shapes
+    /// - `shortcut`: `[B, H, W, Cout]`
+    pub fn forward_onto(&self, shortcut: Tensor<4>, x: Tensor<4>) -> Tensor<4> {
+        conv2d(x, self.weight.val(), Some(self.bias.val()), Some(shortcut))
     }
 }

@@ -12,13 +12,15 @@
 //! # Source
 //! Wan2.1 `wan/modules/model.py`, `WanModel`; Wan2.2 likewise, for times of frames
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use burn::tensor::{Device, Tensor, TensorData, activation};
 use hibari_ops::Products;
 use hibari_ops::activation::{gelu_tanh, silu};
 use hibari_ops::attention::attention;
-use hibari_ops::norm::{gated_residual, modulated_layer_norm, rms_norm};
+use hibari_ops::linear::Then;
+use hibari_ops::norm::{modulated_layer_norm, rms_norm};
 
 use super::config::{DitConfig, PATCH};
 use super::layers::{Linear, Loader, Norm};
@@ -348,21 +350,28 @@ impl Block {
             [0, 1, 2, 3, 4, 5].map(|idx| part(&modulation, idx, batch));
 
         let y = modulated_layer_norm(x.clone(), scale, shift, time_of_token, EPS);
-        let x = gated_residual(x, self.own.apply(y, rotations), gate, time_of_token);
-        let y = self.cross.apply(self.cross_norm.apply(x.clone(), EPS), context);
-        let x = x + y;
+        let x =
+            self.own.apply(y, rotations, Then::AddGated { onto: x, gate, of_token: time_of_token });
+        let y = self.cross_norm.apply(x.clone(), EPS);
+        let x = self.cross.apply(y, context, Then::Add(x));
         let y = modulated_layer_norm(x.clone(), ffn_scale, ffn_shift, time_of_token, EPS);
-        let y = by_rows(y, FFN_ROWS, |y| self.output.apply(gelu_tanh(self.hidden.apply(y))));
-        gated_residual(x, y, ffn_gate, time_of_token)
+        by_rows(x.dims()[1], FFN_ROWS, |tokens| {
+            let part = |x: &Tensor<3>| x.clone().narrow(1, tokens.start, tokens.len());
+            let (onto, gate, of_token) =
+                (part(&x), ffn_gate.clone(), &time_of_token[tokens.clone()]);
+            let y = self.hidden.apply_then(part(&y), Then::GeluTanh);
+            self.output.apply_then(y, Then::AddGated { onto, gate, of_token })
+        })
     }
 }
 
-/// Applies `layer`, which knows no neighbours, to at most `rows` tokens at once.
-fn by_rows(x: Tensor<3>, rows: usize, layer: impl Fn(Tensor<3>) -> Tensor<3>) -> Tensor<3> {
-    if x.dims()[1] <= rows {
-        return layer(x);
+/// What `layer`, for which tokens have no neighbours, makes of `n` tokens, of at most `rows` at once.
+fn by_rows(n: usize, rows: usize, layer: impl Fn(Range<usize>) -> Tensor<3>) -> Tensor<3> {
+    if n <= rows {
+        return layer(0..n);
     }
-    Tensor::cat(x.split(rows, 1).into_iter().map(layer).collect(), 1)
+    let parts = (0..n).step_by(rows).map(|first| layer(first..(first + rows).min(n)));
+    Tensor::cat(parts.collect(), 1)
 }
 
 /// A projection, normalised over all heads together.
@@ -422,11 +431,11 @@ impl SelfAttention {
         })
     }
 
-    fn apply(&self, x: Tensor<3>, rotations: &Rotations) -> Tensor<3> {
+    fn apply(&self, x: Tensor<3>, rotations: &Rotations, then: Then<'_>) -> Tensor<3> {
         let q = rotations.apply(heads(self.query.apply(x.clone()), self.n_heads));
         let k = rotations.apply(heads(self.key.apply(x.clone()), self.n_heads));
         let v = heads(self.value.apply(x), self.n_heads);
-        self.output.apply(joined(attention(q, k, v, None, self.products)))
+        self.output.apply_then(joined(attention(q, k, v, None, self.products)), then)
     }
 }
 
@@ -474,7 +483,7 @@ impl CrossAttention {
         BlockContext { text: key_value(text, &self.key, &self.value), image }
     }
 
-    fn apply(&self, x: Tensor<3>, context: &BlockContext) -> Tensor<3> {
+    fn apply(&self, x: Tensor<3>, context: &BlockContext, then: Then<'_>) -> Tensor<3> {
         let q = heads(self.query.apply(x), self.n_heads);
         let attend = |kv: &KeyValue| {
             attention(q.clone(), kv.key.clone(), kv.value.clone(), None, self.products)
@@ -483,7 +492,7 @@ impl CrossAttention {
         if let Some(image) = &context.image {
             mixed = mixed + attend(image);
         }
-        self.output.apply(joined(mixed))
+        self.output.apply_then(joined(mixed), then)
     }
 }
 
@@ -512,9 +521,10 @@ mod tests {
     #[test]
     fn rows_in_parts_are_rows_at_once() {
         let x = Tensor::<1>::from_data([1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0_f32], &Device::default());
-        let y = by_rows(x.reshape([1, 7, 1]), 3, |x| {
-            assert!(x.dims()[1] <= 3);
-            x * 2.0
+        let x: Tensor<3> = x.reshape([1, 7, 1]);
+        let y = by_rows(7, 3, |tokens| {
+            assert!(tokens.len() <= 3);
+            x.clone().narrow(1, tokens.start, tokens.len()) * 2.0
         });
         let found = y.into_data().try_into_vec::<f32>().unwrap();
         assert_eq!(found, [2.0, 4.0, 6.0, 8.0, 10.0, 12.0, 14.0]);

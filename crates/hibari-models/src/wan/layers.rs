@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use burn::tensor::{Device, Tensor, TensorData};
 use half::bf16;
-use hibari_ops::linear::PackedLinear;
+use hibari_ops::linear::{PackedLinear, Then};
 use hibari_ops::norm::layer_norm;
 
 use crate::ModelError;
@@ -100,6 +100,11 @@ impl Streamed {
         self.source.tensor_bf16(&self.weight, &[n, k])
     }
 
+    /// [`Self::read`] of a model that runs: names, types and shapes were checked as its file was opened, and it stays mapped.
+    fn packed(&self) -> PackedLinear {
+        self.read().expect("the file was checked as it was opened")
+    }
+
     fn read(&self) -> Result<PackedLinear, ModelError> {
         Ok(PackedLinear::from_rows(&self.rows()?, Some(self.bias.clone()), self.dims))
     }
@@ -115,10 +120,7 @@ impl Linear {
         let (weight, bias) = match self {
             Self::Exact { weight, bias } => (weight, bias),
             Self::Packed(packed) => return packed.apply(x),
-            // The names, types and shapes of the file were checked as it was opened, and it stays mapped.
-            Self::Streamed(streamed) => {
-                return streamed.read().expect("the file was checked as it was opened").apply(x);
-            }
+            Self::Streamed(streamed) => return streamed.packed().apply(x),
         };
         let mut dims = x.dims();
         let [n, k] = weight.dims();
@@ -127,6 +129,15 @@ impl Linear {
         let y = x.reshape([rows, k]).matmul(weight.clone().transpose());
         dims[D - 1] = n;
         (y + bias.clone().unsqueeze::<2>()).reshape(dims)
+    }
+
+    /// What becomes of [`Self::apply`] then: `[B, N, K]` to `[B, N, N']`.
+    pub(super) fn apply_then(&self, x: Tensor<3>, then: Then<'_>) -> Tensor<3> {
+        match self {
+            Self::Exact { .. } => then.apply(self.apply(x)),
+            Self::Packed(packed) => packed.apply_then(x, then),
+            Self::Streamed(streamed) => streamed.packed().apply_then(x, then),
+        }
     }
 }
 

@@ -8,14 +8,18 @@ use burn::backend::autodiff::{
 };
 use burn::backend::{Autodiff, TensorMetadata, tensor::FloatTensor};
 
-use super::{ConvOps, joined, kernel_size};
+use super::{ConvOps, added, joined, kernel_size};
+use crate::Maybe;
 
 #[derive(Debug)]
 struct ConvBackward;
 
+/// Input, weight and size of the kernel.
+type Saved = (NodeId, NodeId, [usize; 3]);
+
 /// Parents: input, weight and, where the convolution has one, bias.
 impl<B: ConvOps, const N: usize> Backward<B, N> for ConvBackward {
-    type State = (NodeId, NodeId, [usize; 3]);
+    type State = Saved;
 
     fn backward(self, ops: Ops<Self::State, N>, grads: &mut Gradients, saved: &mut Checkpointer) {
         let (x, weight, kernel) = ops.state;
@@ -40,47 +44,48 @@ impl<B: ConvOps, const N: usize> Backward<B, N> for ConvBackward {
 }
 
 impl<B: ConvOps, C: CheckpointStrategy> ConvOps for Autodiff<B, C> {
-    fn conv(x: FloatTensor<Self>, weight: FloatTensor<Self>) -> FloatTensor<Self> {
-        let kernel = kernel_size(&weight.shape());
+    /// Nothing trains on chunks, and the gradient to a shortcut is that to the sum: both stay Burn's.
+    fn conv(
+        before: Maybe<Self>,
+        x: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        bias: Maybe<Self>,
+        shortcut: Maybe<Self>,
+    ) -> FloatTensor<Self> {
+        let x = joined::<Self>(before, x);
         let nodes = [x.node(), weight.node()];
-        match ConvBackward.prepare::<C>(nodes).compute_bound().stateful() {
-            OpsKind::Tracked(mut prep) => {
-                let state = (prep.checkpoint(&x), prep.checkpoint(&weight), kernel);
-                prep.finish(state, B::conv(x.into_primitive(), weight.into_primitive()))
+        let y = match bias {
+            Maybe::Given(bias) => {
+                let [x_node, weight_node] = nodes;
+                let nodes = [x_node, weight_node, bias.node()];
+                let prepared = ConvBackward.prepare::<C>(nodes).compute_bound().stateful();
+                convolved(prepared, x, weight, Maybe::Given(bias.into_primitive()))
             }
-            OpsKind::UnTracked(prep) => {
-                prep.finish(B::conv(x.into_primitive(), weight.into_primitive()))
+            Maybe::Absent => {
+                let prepared = ConvBackward.prepare::<C>(nodes).compute_bound().stateful();
+                convolved(prepared, x, weight, Maybe::Absent)
             }
-        }
+        };
+        added::<Self>(shortcut, y)
     }
+}
 
-    fn conv_bias(
-        x: FloatTensor<Self>,
-        weight: FloatTensor<Self>,
-        bias: FloatTensor<Self>,
-    ) -> FloatTensor<Self> {
-        let kernel = kernel_size(&weight.shape());
-        let nodes = [x.node(), weight.node(), bias.node()];
-        match ConvBackward.prepare::<C>(nodes).compute_bound().stateful() {
-            OpsKind::Tracked(mut prep) => {
-                let state = (prep.checkpoint(&x), prep.checkpoint(&weight), kernel);
-                let [x, weight, bias] = [x, weight, bias].map(|t| t.into_primitive());
-                prep.finish(state, B::conv_bias(x, weight, bias))
-            }
-            OpsKind::UnTracked(prep) => {
-                let [x, weight, bias] = [x, weight, bias].map(|t| t.into_primitive());
-                prep.finish(B::conv_bias(x, weight, bias))
-            }
+fn convolved<B: ConvOps, C: CheckpointStrategy, const N: usize>(
+    prepared: OpsKind<ConvBackward, B, Saved, C, N>,
+    x: FloatTensor<Autodiff<B, C>>,
+    weight: FloatTensor<Autodiff<B, C>>,
+    bias: Maybe<B>,
+) -> FloatTensor<Autodiff<B, C>> {
+    let kernel = kernel_size(&weight.shape());
+    match prepared {
+        OpsKind::Tracked(mut prep) => {
+            let saved = (prep.checkpoint(&x), prep.checkpoint(&weight), kernel);
+            let (x, weight) = (x.into_primitive(), weight.into_primitive());
+            prep.finish(saved, B::conv(Maybe::Absent, x, weight, bias, Maybe::Absent))
         }
-    }
-
-    fn conv_after(
-        before: FloatTensor<Self>,
-        x: FloatTensor<Self>,
-        weight: FloatTensor<Self>,
-        bias: FloatTensor<Self>,
-    ) -> FloatTensor<Self> {
-        // Nothing trains on chunks; the gradient of the copy is the two parts of that to it.
-        joined::<Self>(before, x, weight, bias)
+        OpsKind::UnTracked(prep) => {
+            let (x, weight) = (x.into_primitive(), weight.into_primitive());
+            prep.finish(B::conv(Maybe::Absent, x, weight, bias, Maybe::Absent))
+        }
     }
 }

@@ -3,7 +3,8 @@
 use burn::backend::{Flex, TensorMetadata, tensor::FloatTensor};
 use hibari_kernels::conv::{self, Shape};
 
-use super::{ConvOps, joined, kernel_size, reference};
+use super::{ConvOps, added, joined, kernel_size, reference};
+use crate::Maybe;
 use crate::flex::{FlexTensor, all_f32, contiguous, tensor, values};
 
 /// The sizes of a convolution of `frames` frames a video; `like` is either side of it.
@@ -17,52 +18,30 @@ fn channels(weight: &FlexTensor) -> [usize; 2] {
     [c_in, c_out]
 }
 
-/// The convolution of the frames of `before`, if there are any, and then those of `x`.
-fn forward(
-    before: Option<FlexTensor>,
-    x: FlexTensor,
-    weight: FlexTensor,
-    bias: Option<FlexTensor>,
-) -> FlexTensor {
-    let frames = before.as_ref().map_or(0, |before| before.shape()[1]) + x.shape()[1];
-    let shape = sizes(&x, frames, channels(&weight), kernel_size(&weight.shape()));
-    let [before, bias] = [before, bias].map(|tensor| tensor.map(contiguous));
-    let (x, weight) = (contiguous(x), contiguous(weight));
-    let first = before.as_ref().map_or(&[][..], values);
-    let y = conv::conv_after(first, values(&x), values(&weight), bias.as_ref().map(values), shape);
-    let Shape { videos, height, width, c_out, .. } = shape;
-    tensor(y, [videos, shape.frames_out(), height, width, c_out])
-}
-
 impl ConvOps for Flex {
-    fn conv(x: FloatTensor<Self>, weight: FloatTensor<Self>) -> FloatTensor<Self> {
-        if !all_f32([&x, &weight]) {
-            return reference::conv::<Self>(x, weight, None);
-        }
-        forward(None, x, weight, None)
-    }
-
-    fn conv_bias(
+    fn conv(
+        before: Maybe<Self>,
         x: FloatTensor<Self>,
         weight: FloatTensor<Self>,
-        bias: FloatTensor<Self>,
+        bias: Maybe<Self>,
+        shortcut: Maybe<Self>,
     ) -> FloatTensor<Self> {
-        if !all_f32([&x, &weight, &bias]) {
-            return reference::conv::<Self>(x, weight, Some(bias));
+        let [before, bias, shortcut] = [before, bias, shortcut].map(Maybe::given);
+        let given = [&before, &bias, &shortcut].into_iter().flatten();
+        if !all_f32(given.chain([&x, &weight])) {
+            let y = reference::conv::<Self>(joined::<Self>(Maybe::of(before), x), weight, bias);
+            return added::<Self>(Maybe::of(shortcut), y);
         }
-        forward(None, x, weight, Some(bias))
-    }
-
-    fn conv_after(
-        before: FloatTensor<Self>,
-        x: FloatTensor<Self>,
-        weight: FloatTensor<Self>,
-        bias: FloatTensor<Self>,
-    ) -> FloatTensor<Self> {
-        if !all_f32([&before, &x, &weight, &bias]) {
-            return joined::<Self>(before, x, weight, bias);
-        }
-        forward(Some(before), x, weight, Some(bias))
+        let frames = before.as_ref().map_or(0, |before| before.shape()[1]) + x.shape()[1];
+        let shape = sizes(&x, frames, channels(&weight), kernel_size(&weight.shape()));
+        let [before, bias, shortcut] =
+            [before, bias, shortcut].map(|tensor| tensor.map(contiguous));
+        let (x, weight) = (contiguous(x), contiguous(weight));
+        let first = before.as_ref().map_or(&[][..], values);
+        let [bias, shortcut] = [&bias, &shortcut].map(|tensor| tensor.as_ref().map(values));
+        let y = conv::conv_after([first, values(&x)], values(&weight), bias, shortcut, shape);
+        let Shape { videos, height, width, c_out, .. } = shape;
+        tensor(y, [videos, shape.frames_out(), height, width, c_out])
     }
 
     fn conv_dx(dy: FloatTensor<Self>, weight: FloatTensor<Self>) -> FloatTensor<Self> {

@@ -2,7 +2,7 @@
 
 use burn::tensor::{Device, Tensor, module, ops::ConvOptions};
 
-use super::{conv2d, conv3d, conv3d_after};
+use super::{conv2d, conv3d};
 use crate::testing::{assert_close, random};
 
 /// Error bound for bf16 operands.
@@ -25,16 +25,19 @@ fn value_and_gradients_match_burn() {
         let w = random::<5>(2, [kh, kw, kt, c_in, 31], &device).require_grad();
         let b = random::<1>(3, [31], &device).require_grad();
         let pull = random::<5>(4, [2, 5 - kt, 7, 9, 31], &device);
+        let shortcut = random::<5>(5, [2, 5 - kt, 7, 9, 31], &device).require_grad();
 
-        let y = conv3d(x.clone(), w.clone(), Some(b.clone()));
+        let y = conv3d(None, x.clone(), w.clone(), Some(b.clone()), Some(shortcut.clone()));
         let grads = (y.clone() * pull.clone()).sum().backward();
-        let reference = plain(x.clone(), w.clone(), b.clone());
+        let reference = plain(x.clone(), w.clone(), b.clone()) + shortcut.clone();
         let expected = (reference.clone() * pull).sum().backward();
 
         assert_close("y", y, reference, BF16);
         assert_close("dx", x.grad(&grads).unwrap(), x.grad(&expected).unwrap(), BF16);
         assert_close("dw", w.grad(&grads).unwrap(), w.grad(&expected).unwrap(), BF16);
         assert_close("db", b.grad(&grads).unwrap(), b.grad(&expected).unwrap(), 1e-5);
+        let [grads, expected] = [grads, expected].map(|grads| shortcut.grad(&grads).unwrap());
+        assert_eq!(grads.into_data(), expected.into_data());
     }
 }
 
@@ -43,8 +46,10 @@ fn images_are_videos_of_one_frame() {
     let device = Device::default();
     let (x, w) = (random::<4>(1, [3, 6, 5, 28], &device), random::<4>(2, [3, 3, 28, 7], &device));
     let b = random::<1>(3, [7], &device);
+    let shortcut = random::<4>(4, [3, 6, 5, 7], &device);
     let video = plain(x.clone().unsqueeze_dim(1), w.clone().unsqueeze_dim(2), b.clone());
-    assert_close("y", conv2d(x, w, Some(b)), video.squeeze_dim(1), BF16);
+    let expected = video.squeeze_dim(1) + shortcut.clone();
+    assert_close("y", conv2d(x, w, Some(b), Some(shortcut)), expected, BF16);
 }
 
 #[test]
@@ -55,16 +60,16 @@ fn a_chunk_and_what_it_follows_are_one_video() {
     let w = random::<5>(3, [3, 3, 3, 9, 7], &device);
     let b = random::<1>(4, [7], &device);
     let joined = Tensor::cat(vec![before.clone(), x.clone()], 1);
-    let y = conv3d(joined, w.clone(), Some(b.clone()));
+    let y = conv3d(None, joined, w.clone(), Some(b.clone()), None);
     let expected = y.clone().powi_scalar(2).sum().backward();
-    let found = conv3d_after(before.clone(), x.clone(), w.clone(), b.clone());
+    let found = conv3d(Some(before.clone()), x.clone(), w.clone(), Some(b.clone()), None);
     let grads = found.clone().powi_scalar(2).sum().backward();
     assert_eq!(found.into_data(), y.clone().into_data());
     for part in [&before, &x] {
         let [grads, expected] = [&grads, &expected].map(|grads| part.grad(grads).unwrap());
         assert_eq!(grads.into_data(), expected.into_data());
     }
-    let inner = conv3d_after(before.inner(), x.inner(), w.inner(), b.inner());
+    let inner = conv3d(Some(before.inner()), x.inner(), w.inner(), Some(b.inner()), None);
     assert_eq!(inner.into_data(), y.into_data());
 }
 

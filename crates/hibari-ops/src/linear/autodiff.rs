@@ -9,13 +9,17 @@ use burn::backend::autodiff::{
 use burn::backend::{Autodiff, tensor::FloatTensor};
 
 use super::LinearOps;
+use crate::Maybe;
 
 #[derive(Debug)]
 struct LinearBackward;
 
+/// Input and weight.
+type Saved = (NodeId, NodeId);
+
 /// Parents: input, weight and, where the layer has one, bias.
 impl<B: LinearOps, const N: usize> Backward<B, N> for LinearBackward {
-    type State = (NodeId, NodeId);
+    type State = Saved;
 
     fn backward(self, ops: Ops<Self::State, N>, grads: &mut Gradients, saved: &mut Checkpointer) {
         let (x, weight) = ops.state;
@@ -40,35 +44,40 @@ impl<B: LinearOps, const N: usize> Backward<B, N> for LinearBackward {
 }
 
 impl<B: LinearOps, C: CheckpointStrategy> LinearOps for Autodiff<B, C> {
-    fn dense(x: FloatTensor<Self>, weight: FloatTensor<Self>) -> FloatTensor<Self> {
+    fn dense(
+        x: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        bias: Maybe<Self>,
+    ) -> FloatTensor<Self> {
         let nodes = [x.node(), weight.node()];
-        match LinearBackward.prepare::<C>(nodes).compute_bound().stateful() {
-            OpsKind::Tracked(mut prep) => {
-                let state = (prep.checkpoint(&x), prep.checkpoint(&weight));
-                prep.finish(state, B::dense(x.into_primitive(), weight.into_primitive()))
+        match bias {
+            Maybe::Given(bias) => {
+                let [x_node, weight_node] = nodes;
+                let nodes = [x_node, weight_node, bias.node()];
+                let prepared = LinearBackward.prepare::<C>(nodes).compute_bound().stateful();
+                mapped(prepared, x, weight, Maybe::Given(bias.into_primitive()))
             }
-            OpsKind::UnTracked(prep) => {
-                prep.finish(B::dense(x.into_primitive(), weight.into_primitive()))
+            Maybe::Absent => {
+                let prepared = LinearBackward.prepare::<C>(nodes).compute_bound().stateful();
+                mapped(prepared, x, weight, Maybe::Absent)
             }
         }
     }
+}
 
-    fn dense_bias(
-        x: FloatTensor<Self>,
-        weight: FloatTensor<Self>,
-        bias: FloatTensor<Self>,
-    ) -> FloatTensor<Self> {
-        let nodes = [x.node(), weight.node(), bias.node()];
-        match LinearBackward.prepare::<C>(nodes).compute_bound().stateful() {
-            OpsKind::Tracked(mut prep) => {
-                let state = (prep.checkpoint(&x), prep.checkpoint(&weight));
-                let [x, weight, bias] = [x, weight, bias].map(|t| t.into_primitive());
-                prep.finish(state, B::dense_bias(x, weight, bias))
-            }
-            OpsKind::UnTracked(prep) => {
-                let [x, weight, bias] = [x, weight, bias].map(|t| t.into_primitive());
-                prep.finish(B::dense_bias(x, weight, bias))
-            }
+fn mapped<B: LinearOps, C: CheckpointStrategy, const N: usize>(
+    prepared: OpsKind<LinearBackward, B, Saved, C, N>,
+    x: FloatTensor<Autodiff<B, C>>,
+    weight: FloatTensor<Autodiff<B, C>>,
+    bias: Maybe<B>,
+) -> FloatTensor<Autodiff<B, C>> {
+    match prepared {
+        OpsKind::Tracked(mut prep) => {
+            let saved = (prep.checkpoint(&x), prep.checkpoint(&weight));
+            prep.finish(saved, B::dense(x.into_primitive(), weight.into_primitive(), bias))
+        }
+        OpsKind::UnTracked(prep) => {
+            prep.finish(B::dense(x.into_primitive(), weight.into_primitive(), bias))
         }
     }
 }

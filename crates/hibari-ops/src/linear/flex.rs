@@ -4,29 +4,22 @@ use burn::backend::{Flex, TensorMetadata, tensor::FloatTensor};
 use hibari_kernels::matmul;
 
 use super::{LinearOps, reference};
+use crate::Maybe;
 use crate::flex::{all_f32, contiguous, tensor, values};
 
 impl LinearOps for Flex {
-    fn dense(x: FloatTensor<Self>, weight: FloatTensor<Self>) -> FloatTensor<Self> {
-        if !all_f32([&x, &weight]) {
-            return reference::linear::<Self>(x, weight, None);
-        }
-        let ([m, k], [_, n]) = (x.shape().dims(), weight.shape().dims());
-        let (x, weight) = (contiguous(x), contiguous(weight));
-        tensor(matmul::linear(values(&x), values(&weight), None, [m, k, n]), [m, n])
-    }
-
-    fn dense_bias(
+    fn dense(
         x: FloatTensor<Self>,
         weight: FloatTensor<Self>,
-        bias: FloatTensor<Self>,
+        bias: Maybe<Self>,
     ) -> FloatTensor<Self> {
-        if !all_f32([&x, &weight, &bias]) {
-            return reference::linear::<Self>(x, weight, Some(bias));
+        let bias = bias.given();
+        if !all_f32(bias.iter().chain([&x, &weight])) {
+            return reference::linear::<Self>(x, weight, bias);
         }
         let ([m, k], [_, n]) = (x.shape().dims(), weight.shape().dims());
-        let [x, weight, bias] = [x, weight, bias].map(contiguous);
-        let bias = Some(values(&bias));
+        let (x, weight, bias) = (contiguous(x), contiguous(weight), bias.map(contiguous));
+        let bias = bias.as_ref().map(values);
         tensor(matmul::linear(values(&x), values(&weight), bias, [m, k, n]), [m, n])
     }
 

@@ -12,23 +12,20 @@ mod tests;
 use burn::backend::{Backend, Dispatch, backend_extension, tensor::FloatTensor};
 use burn::tensor::Tensor;
 
-pub use packed::PackedLinear;
+use crate::maybe::{Maybe, operand};
+
+pub use packed::{PackedLinear, Then};
 
 /// The products a dense layer needs in training, as a Burn backend extension over matrices.
 #[backend_extension(Flex, Cube: cfg(feature = "cube"), Autodiff)]
 pub trait LinearOps: Backend {
-    /// `x W`: `x` `[M, K]`, `weight` `[K, N]` to `[M, N]`.
-    fn dense(x: FloatTensor<Self>, weight: FloatTensor<Self>) -> FloatTensor<Self> {
-        reference::linear::<Self>(x, weight, None)
-    }
-
     /// `x W + b`: `x` `[M, K]`, `weight` `[K, N]`, `bias` `[N]` to `[M, N]`.
-    fn dense_bias(
+    fn dense(
         x: FloatTensor<Self>,
         weight: FloatTensor<Self>,
-        bias: FloatTensor<Self>,
+        #[extension_type] bias: Maybe<Self>,
     ) -> FloatTensor<Self> {
-        reference::linear::<Self>(x, weight, Some(bias))
+        reference::linear::<Self>(x, weight, bias.given())
     }
 
     /// Gradient to the input, `dy W'`: `dy` `[M, N]`, `weight` `[K, N]` to `[M, K]`.
@@ -70,10 +67,7 @@ pub fn linear<const D: usize>(
     let m = dims[..D - 1].iter().product::<usize>();
     let x: Tensor<2> = x.reshape([m, k]);
     let (x, weight) = (x.into_dispatch(), weight.into_dispatch());
-    let y = match bias {
-        Some(bias) => <Dispatch as LinearOps>::dense_bias(x, weight, bias.into_dispatch()),
-        None => <Dispatch as LinearOps>::dense(x, weight),
-    };
+    let y = <Dispatch as LinearOps>::dense(x, weight, operand(bias));
     dims[D - 1] = n;
     Tensor::<2>::from_dispatch(y).reshape(dims)
 }

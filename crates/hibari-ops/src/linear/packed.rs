@@ -4,8 +4,47 @@ use std::sync::Arc;
 
 use burn::tensor::{Device, Tensor, TensorData};
 use half::bf16;
+use hibari_kernels::epilogue::Epilogue;
 use hibari_kernels::int8::Int8Weight;
 use hibari_kernels::matmul::PackedWeight;
+use hibari_kernels::norm::Groups;
+
+use crate::activation::gelu_tanh;
+use crate::norm::gated_residual;
+
+/// What follows a map whose result is `y`, `[B, N, D]`.
+#[derive(Clone, Debug)]
+#[expect(clippy::large_enum_variant, reason = "it is taken apart at once")]
+pub enum Then<'a> {
+    /// [`gelu_tanh`].
+    GeluTanh,
+    /// `onto + y`.
+    Add(Tensor<3>),
+    /// [`gated_residual`]: `onto + gate * y`.
+    AddGated {
+        /// Of the shape of `y`.
+        onto: Tensor<3>,
+        /// `[B, G, D]`.
+        gate: Tensor<3>,
+        /// Which of the `G` each token takes.
+        of_token: &'a [u32],
+    },
+}
+
+impl Then<'_> {
+    /// What becomes of `y`.
+    ///
+    /// # Panics
+    /// if the shapes disagree
+    #[track_caller]
+    pub fn apply(self, y: Tensor<3>) -> Tensor<3> {
+        match self {
+            Self::GeluTanh => gelu_tanh(y),
+            Self::Add(onto) => onto + y,
+            Self::AddGated { onto, gate, of_token } => gated_residual(onto, y, gate, of_token),
+        }
+    }
+}
 
 /// `y = x W + b` with products in few bits; it has no gradient.
 #[derive(Clone, Debug)]
@@ -62,6 +101,32 @@ impl PackedLinear {
     /// if the last axis is another, or the tensor is not on the CPU in f32
     #[track_caller]
     pub fn apply<const D: usize>(&self, x: Tensor<D>) -> Tensor<D> {
+        self.run(x, Epilogue::None)
+    }
+
+    /// [`Then::apply`] of what [`Self::apply`] gives, the same bits, while each row is in the cache.
+    ///
+    /// # Shapes
+    /// - `x`: `[B, N, k]`; returned: `[B, N, n]`
+    /// # Panics
+    /// as [`Self::apply`], or if the tensors of `then` do not fit
+    #[track_caller]
+    pub fn apply_then(&self, x: Tensor<3>, then: Then<'_>) -> Tensor<3> {
+        match then {
+            Then::GeluTanh => self.run(x, Epilogue::GeluTanh),
+            Then::Add(onto) => self.run(x, Epilogue::Add(values(&onto.into_data()))),
+            Then::AddGated { onto, gate, of_token } => {
+                let [batch, count, width] = gate.dims();
+                let groups = Groups { batch, of_token, count, width };
+                let (onto, gate) = (onto.into_data(), gate.into_data());
+                let (onto, gate) = (values(&onto), values(&gate));
+                self.run(x, Epilogue::AddGated { x: onto, gate, groups })
+            }
+        }
+    }
+
+    #[track_caller]
+    fn run<const D: usize>(&self, x: Tensor<D>, epilogue: Epilogue<'_>) -> Tensor<D> {
         let mut dims = x.dims();
         let [k, n] = match &self.weight {
             Weight::Bf16(weight) => weight.dims(),
@@ -71,15 +136,17 @@ impl PackedLinear {
         assert_eq!(x.device(), Device::flex(), "packed weights are the CPU's");
         let m = dims[..D - 1].iter().product::<usize>();
         dims[D - 1] = n;
-        let x = x.into_data();
-        let x = x.as_slice::<f32>().expect("f32 on the CPU");
-        let bias = self.bias.as_deref();
+        let (x, bias) = (x.into_data(), self.bias.as_deref());
         let y = match &self.weight {
-            Weight::Bf16(weight) => weight.linear(x, bias, m),
-            Weight::Int8(weight) => weight.linear(x, bias, m),
+            Weight::Bf16(weight) => weight.linear(values(&x), bias, epilogue, m),
+            Weight::Int8(weight) => weight.linear(values(&x), bias, epilogue, m),
         };
         Tensor::from_data(TensorData::new(y, dims), &Device::flex())
     }
+}
+
+fn values(tensor: &TensorData) -> &[f32] {
+    tensor.as_slice().expect("f32 on the CPU")
 }
 
 #[cfg(test)]
@@ -114,6 +181,14 @@ mod tests {
         let int8 = PackedLinear::int8_from_rows(&stored, None, [k, n]).apply(x.clone());
         let exact = PackedLinear::from_rows(&stored, None, [k, n]).apply(x.clone());
         crate::testing::assert_close("int8", int8, exact, 1.5e-2);
+        let onto = crate::testing::random::<3>(4, [2, 5, n], &device);
+        let gate = crate::testing::random::<3>(5, [2, 2, n], &device);
+        let gated = Then::AddGated { onto: onto.clone(), gate, of_token: &[0, 1, 1, 0, 1] };
+        for then in [Then::GeluTanh, Then::Add(onto), gated] {
+            let expected = then.clone().apply(packed.apply(x.clone()));
+            let found = packed.apply_then(x.clone(), then);
+            assert_eq!(found.into_data(), expected.into_data());
+        }
         let turned = x.swap_dims(0, 1);
         assert_eq!(packed.apply(turned.clone()).dims(), [5, 2, n]);
         let by_rows = packed.apply(turned).swap_dims(0, 1).into_data();

@@ -110,7 +110,7 @@ impl Conv3d {
             let y = conv3d(channels_first(x), weight, Some(self.bias.val()), options);
             return channels_last(y);
         }
-        conv::conv3d(x, weight, Some(self.bias.val()))
+        conv::conv3d(None, x, weight, Some(self.bias.val()), None)
     }
 
     /// With the two frames before the chunk in front, zeros at the start; for `kt = 3`.
@@ -124,7 +124,10 @@ impl Conv3d {
         });
         match self.products {
             Products::Exact => self.forward(Tensor::cat(vec![before, x], 1), 1),
-            Products::Bf16 => conv::conv3d_after(before, x, self.weight.val(), self.bias.val()),
+            Products::Bf16 => {
+                let (weight, bias) = (self.weight.val(), self.bias.val());
+                conv::conv3d(Some(before), x, weight, Some(bias), None)
+            }
         }
     }
 }
@@ -157,7 +160,7 @@ impl Conv2d {
             return self.exact(channels_first(x), 1, kernel / 2);
         }
         let [b, frames, h, w, c] = x.dims();
-        let y = conv2d(x.reshape([b * frames, h, w, c]), weight, Some(self.bias.val()));
+        let y = conv2d(x.reshape([b * frames, h, w, c]), weight, Some(self.bias.val()), None);
         y.reshape([b, frames, h, w, c_out])
     }
 
