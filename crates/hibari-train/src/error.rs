@@ -105,6 +105,16 @@ pub enum Error {
         /// Words of the mix.
         wants: usize,
     },
+    /// The model to start from has other sizes than the recipe.
+    #[error("model `{}` is a {has}, the recipe wants a {wants}", path.display())]
+    OtherSizes {
+        /// The file.
+        path: PathBuf,
+        /// Sizes of the model.
+        has: String,
+        /// Sizes in the recipe.
+        wants: String,
+    },
     /// The trained weights cannot be written.
     #[error(transparent)]
     Weights(#[from] WeightsError),
@@ -136,6 +146,9 @@ impl Error {
             Self::Model { .. } => "train it first, or name another file in the recipe",
             Self::OtherWords { .. } => {
                 "start from a model that was trained on the same `mix`, or leave `start` out"
+            }
+            Self::OtherSizes { .. } => {
+                "give `model` in the recipe the sizes of the model, or leave `start` out"
             }
             Self::Weights(error) => error.hint(),
             Self::File { .. } => "check that the folder may be written and has space left",

@@ -8,6 +8,7 @@ use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
 use burn::tensor::{Gradients, Tensor, TensorData, Transaction};
 use hibari_kernels::optimiser::{self, AdamW, Muon};
 use hibari_weights::{NamedTensor, module};
+use rayon::prelude::*;
 
 /// How a parameter is updated.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -124,11 +125,11 @@ impl Parameters {
         assert_eq!(gradients.len(), self.0.len(), "number of gradients");
         let Update { rate, grad_scale, updates, ema_decay } = update;
         let decay = ema_decay.min((1.0 + updates as f32) / (10.0 + updates as f32));
-        for (Parameter { shape, rule, value, first, second, average, .. }, grad) in
-            self.iter_mut().zip(gradients)
-        {
+        // Side by side: a step of a small matrix alone leaves threads without work.
+        self.0.par_iter_mut().zip(gradients).for_each(|(parameter, grad)| {
+            let Parameter { shape, rule, value, first, second, average, .. } = parameter;
             match (*rule, grad) {
-                (Rule::Frozen, _) => continue,
+                (Rule::Frozen, _) => return,
                 (_, None) => {}
                 (Rule::Muon { weight_decay }, Some(grad)) => {
                     let settings =
@@ -145,7 +146,7 @@ impl Parameters {
                 }
             }
             optimiser::ema(average, value, decay);
-        }
+        });
     }
 }
 

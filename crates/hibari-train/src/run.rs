@@ -1,6 +1,7 @@
 //! A recipe from beginning to end: data, training, final weights. What is there already is not made again.
 
 use std::collections::BTreeMap;
+use std::fmt::Debug;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -8,6 +9,7 @@ use std::sync::Arc;
 use hibari_data::{ClipPlan, DataError, FramePick, FrameSet, LatentMakers, LatentSet};
 use hibari_eval::judge::Judge;
 use hibari_models::ModelError;
+use hibari_models::lark::config::DitConfig;
 use hibari_models::lark::{self, Parts, dit::Dit, text::Words};
 use hibari_models::text::MiniLm;
 use hibari_ops::device;
@@ -65,8 +67,12 @@ pub fn ae(recipe: &AeRecipe, tell: &mut Listener<'_>) -> Result<Option<PathBuf>,
         frozen_encoder: recipe.frozen_encoder,
         seed: recipe.run.seed,
     };
-    let start = recipe.start.as_deref().map(|path| opened(path, lark::load_ae)).transpose()?;
-    let start = start.map(|(_config, ae)| ae);
+    let start = recipe.start.as_deref().map(|path| {
+        let (sizes, ae) = opened(path, lark::load_ae)?;
+        same_sizes(path, &sizes, &recipe.model)?;
+        Ok::<_, Error>(ae)
+    });
+    let start = start.transpose()?;
     let mut stage = AeStage::new(settings, train_set, held_out, start);
     let Some(model) = trained(&mut stage, &recipe.run, tell)? else { return Ok(None) };
     let path = recipe.run.folder.join("ae.safetensors");
@@ -90,7 +96,8 @@ pub fn dit(
     let words = caption_words(mix);
     let dit_config = recipe.model.config(ae_config.channels, words.rows());
     possible(&recipe.run, dit_config.fault())?;
-    let start = recipe.start.as_deref().map(|path| started(path, &words)).transpose()?;
+    let started = |path: &Path| started(path, &words, &dit_config);
+    let start = recipe.start.as_deref().map(started).transpose()?;
     let makers = LatentMakers { ae: &ae, ae_hash: ae_index.hash(), words: &words, encoder };
     let latents = |name: &'static str, plan, stills, tell: &mut Listener<'_>| {
         let captions = if stills { 1 } else { CAPTIONS };
@@ -173,14 +180,24 @@ fn mix(run: &Run, sets: &[&ClipPlan], held_out: &ClipPlan) -> Result<Mix, Error>
     Ok(mix)
 }
 
-/// The transformer of a model to start from, if its rows of words are those of the recipe.
-fn started(path: &Path, words: &Words) -> Result<Dit, Error> {
+/// The transformer of a model to start from, if its rows of words and its sizes are those of the recipe.
+fn started(path: &Path, words: &Words, sizes: &DitConfig) -> Result<Dit, Error> {
     let parts = opened(path, lark::load)?;
     if parts.words != *words {
         let [has, wants] = [&parts.words, words].map(|words| words.as_slice().len());
         return Err(Error::OtherWords { path: path.to_path_buf(), has, wants });
     }
+    same_sizes(path, &parts.dit_config, sizes)?;
     Ok(parts.dit)
+}
+
+/// Refuses a model to start from that is not of the sizes of the recipe, which are written beside the trained weights.
+fn same_sizes<C: PartialEq + Debug>(path: &Path, has: &C, wants: &C) -> Result<(), Error> {
+    if has == wants {
+        return Ok(());
+    }
+    let [has, wants] = [has, wants].map(|sizes| format!("{sizes:?}"));
+    Err(Error::OtherSizes { path: path.to_path_buf(), has, wants })
 }
 
 /// Trains and gives the averaged model.

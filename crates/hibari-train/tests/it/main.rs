@@ -216,6 +216,10 @@ fn the_whole_mix_is_trained_on_and_kept_apart() {
     assert!(matches!(error, Error::OtherWords { has, wants, .. } if has < wants), "{error}");
     recipe.start = Some(path);
     recipe.run.folder = folder.path().join("further");
+    recipe.model.hidden *= 2;
+    let error = run::dit(&recipe, &encoder, &mut rendered).unwrap_err();
+    assert!(matches!(error, Error::OtherSizes { .. }), "{error}");
+    recipe.model.hidden /= 2;
     run::dit(&recipe, &encoder, &mut goes_on).unwrap().expect("nobody stops it");
 
     recipe.clips.mix = Mix::First;
