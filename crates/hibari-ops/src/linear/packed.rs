@@ -2,7 +2,10 @@
 
 use std::sync::Arc;
 
-use burn::tensor::{Device, Tensor, TensorData};
+use burn::backend::{
+    Backend, Dispatch, Flex, TensorMetadata, backend_extension, tensor::FloatTensor,
+};
+use burn::tensor::{Device, Tensor};
 use half::bf16;
 use hibari_kernels::epilogue::Epilogue;
 use hibari_kernels::int8::Int8Weight;
@@ -10,6 +13,7 @@ use hibari_kernels::matmul::PackedWeight;
 use hibari_kernels::norm::Groups;
 
 use crate::activation::gelu_tanh;
+use crate::flex::{FlexTensor, contiguous, tensor, values};
 use crate::norm::gated_residual;
 
 /// What follows a map whose result is `y`, `[B, N, D]`.
@@ -101,7 +105,8 @@ impl PackedLinear {
     /// if the last axis is another, or the tensor is not on the CPU in f32
     #[track_caller]
     pub fn apply<const D: usize>(&self, x: Tensor<D>) -> Tensor<D> {
-        self.run(x, Epilogue::None)
+        self.check(&x);
+        Tensor::from_dispatch(<Dispatch as PackedOps>::packed(x.into_dispatch(), self, false))
     }
 
     /// [`Then::apply`] of what [`Self::apply`] gives, the same bits, while each row is in the cache.
@@ -112,45 +117,101 @@ impl PackedLinear {
     /// as [`Self::apply`], or if the tensors of `then` do not fit
     #[track_caller]
     pub fn apply_then(&self, x: Tensor<3>, then: Then<'_>) -> Tensor<3> {
-        match then {
-            Then::GeluTanh => self.run(x, Epilogue::GeluTanh),
-            Then::Add(onto) => self.run(x, Epilogue::Add(values(&onto.into_data()))),
+        self.check(&x);
+        let x = x.into_dispatch();
+        Tensor::from_dispatch(match then {
+            Then::GeluTanh => <Dispatch as PackedOps>::packed(x, self, true),
+            Then::Add(onto) => <Dispatch as PackedOps>::packed_add(onto.into_dispatch(), x, self),
             Then::AddGated { onto, gate, of_token } => {
-                let [batch, count, width] = gate.dims();
-                let groups = Groups { batch, of_token, count, width };
-                let (onto, gate) = (onto.into_data(), gate.into_data());
-                let (onto, gate) = (values(&onto), values(&gate));
-                self.run(x, Epilogue::AddGated { x: onto, gate, groups })
+                let [onto, gate] = [onto, gate].map(Tensor::into_dispatch);
+                <Dispatch as PackedOps>::packed_gated_add(onto, gate, of_token, x, self)
             }
-        }
+        })
     }
 
     #[track_caller]
-    fn run<const D: usize>(&self, x: Tensor<D>, epilogue: Epilogue<'_>) -> Tensor<D> {
-        let mut dims = x.dims();
-        let [k, n] = match &self.weight {
-            Weight::Bf16(weight) => weight.dims(),
-            Weight::Int8(weight) => weight.dims(),
-        };
+    fn check<const D: usize>(&self, x: &Tensor<D>) {
+        let (dims, [k, n]) = (x.dims(), self.dims());
         assert_eq!(dims[D - 1], k, "the last axis of x `{dims:?}` and the weight `[{k}, {n}]`");
         assert_eq!(x.device(), Device::flex(), "packed weights are the CPU's");
-        let m = dims[..D - 1].iter().product::<usize>();
-        dims[D - 1] = n;
-        let (x, bias) = (x.into_data(), self.bias.as_deref());
+    }
+
+    fn dims(&self) -> [usize; 2] {
+        match &self.weight {
+            Weight::Bf16(weight) => weight.dims(),
+            Weight::Int8(weight) => weight.dims(),
+        }
+    }
+
+    fn run(&self, x: FlexTensor, epilogue: Epilogue<'_>) -> FlexTensor {
+        let ([k, n], mut shape) = (self.dims(), x.shape());
+        let (x, bias) = (contiguous(x), self.bias.as_deref());
+        let m = values(&x).len() / k.max(1);
         let y = match &self.weight {
             Weight::Bf16(weight) => weight.linear(values(&x), bias, epilogue, m),
             Weight::Int8(weight) => weight.linear(values(&x), bias, epilogue, m),
         };
-        Tensor::from_data(TensorData::new(y, dims), &Device::flex())
+        let last = shape.num_dims() - 1;
+        shape[last] = n;
+        tensor(y, shape)
     }
 }
 
-fn values(tensor: &TensorData) -> &[f32] {
-    tensor.as_slice().expect("f32 on the CPU")
+/// The map on the backend that has it, where operands are read as they lie: a tensor that others hold is not copied.
+#[backend_extension(Flex)]
+trait PackedOps: Backend {
+    /// `y = x W + b`, or GELU of it.
+    fn packed(x: FloatTensor<Self>, layer: &PackedLinear, is_gelu: bool) -> FloatTensor<Self>;
+
+    /// `onto + y`.
+    fn packed_add(
+        onto: FloatTensor<Self>,
+        x: FloatTensor<Self>,
+        layer: &PackedLinear,
+    ) -> FloatTensor<Self>;
+
+    /// `onto + gate * y`, with a `gate` `[B, G, D]` and the one that each token takes.
+    fn packed_gated_add(
+        onto: FloatTensor<Self>,
+        gate: FloatTensor<Self>,
+        of_token: &[u32],
+        x: FloatTensor<Self>,
+        layer: &PackedLinear,
+    ) -> FloatTensor<Self>;
+}
+
+impl PackedOps for Flex {
+    fn packed(x: FloatTensor<Self>, layer: &PackedLinear, is_gelu: bool) -> FloatTensor<Self> {
+        layer.run(x, if is_gelu { Epilogue::GeluTanh } else { Epilogue::None })
+    }
+
+    fn packed_add(
+        onto: FloatTensor<Self>,
+        x: FloatTensor<Self>,
+        layer: &PackedLinear,
+    ) -> FloatTensor<Self> {
+        let onto = contiguous(onto);
+        layer.run(x, Epilogue::Add(values(&onto)))
+    }
+
+    fn packed_gated_add(
+        onto: FloatTensor<Self>,
+        gate: FloatTensor<Self>,
+        of_token: &[u32],
+        x: FloatTensor<Self>,
+        layer: &PackedLinear,
+    ) -> FloatTensor<Self> {
+        let [batch, count, width] = gate.shape().dims();
+        let groups = Groups { batch, of_token, count, width };
+        let [onto, gate] = [onto, gate].map(contiguous);
+        layer.run(x, Epilogue::AddGated { x: values(&onto), gate: values(&gate), groups })
+    }
 }
 
 #[cfg(test)]
 mod tests {
+    use burn::tensor::TensorData;
+
     use super::*;
     use crate::linear::linear;
 
