@@ -15,6 +15,8 @@ mod maybe;
 pub mod norm;
 pub mod rope;
 #[cfg(test)]
+mod slopes;
+#[cfg(test)]
 mod testing;
 
 pub use device::device;
