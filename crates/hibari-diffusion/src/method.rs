@@ -11,7 +11,7 @@ pub enum Method {
     DpmPp2M,
     /// UniPC on the grid of flow matching; the network is told times from 0 to 1000, rounded down.
     UniPc,
-    /// Euler on the same grid; the network is told times from 0 to 1000.
+    /// Euler on the grid that goes with it in diffusers; the network is told times from 0 to 1000.
     Euler,
 }
 
@@ -27,7 +27,9 @@ impl Method {
                 NoisePlan::with_context(&schedule::linear(steps, shift), &context)
             }
             Self::UniPc => NoisePlan::timed(&Timed::unipc(schedule::flow(steps, shift)), given),
-            Self::Euler => NoisePlan::timed(&Timed::euler(schedule::flow(steps, shift)), given),
+            Self::Euler => {
+                NoisePlan::timed(&Timed::euler(schedule::flow_shifted_twice(steps, shift)), given)
+            }
         }
     }
 
@@ -54,6 +56,6 @@ mod tests {
             assert!(!plan(method).is_target(0) && plan(method).is_target(1), "{method:?}");
         }
         assert_eq!(told(Method::UniPc), 937.0);
-        assert!((told(Method::Euler) - 937.578).abs() < 1e-3);
+        assert!((told(Method::Euler) - 909.7).abs() < 5e-2);
     }
 }

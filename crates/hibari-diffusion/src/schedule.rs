@@ -33,6 +33,20 @@ pub fn flow(n_steps: usize, shift_by: f64) -> Vec<f64> {
     between(1.0, 1.0 / TIME_SCALE, n_steps, shift_by)
 }
 
+/// `n_steps` levels from 1 down to the lowest trained level, 1/1000, as it lies after the shift, all shifted once more; then 0.
+///
+/// # Panics
+/// if `n_steps` is 0
+/// # Source
+/// diffusers 0.42.1, `FlowMatchEulerDiscreteScheduler.set_timesteps` with a number of steps alone, which shifts its ends first
+pub fn flow_shifted_twice(n_steps: usize, shift_by: f64) -> Vec<f64> {
+    assert!(n_steps > 0, "a schedule needs at least one step");
+    let least = shift(1.0 / TIME_SCALE, shift_by);
+    let step = (1.0 - least) / (n_steps.max(2) - 1) as f64;
+    let levels = (0..n_steps).map(|i| shift(1.0 - i as f64 * step, shift_by));
+    levels.chain([0.0]).collect()
+}
+
 /// `n_steps` levels from 0.999 towards 0, which is left out; shifted; then 0. The grid of the authors' own solvers,
 /// where [`flow`] is that of the later library.
 ///
@@ -144,6 +158,9 @@ mod tests {
         assert_eq!(Timed::unipc(flow_from_999(4, 5.0)).times[3], 624.0);
         check_levels(&linear(4, 5.0), &[1.0, 0.9375, 0.833333, 0.625, 0.0], 6e-7);
         check_levels(&Timed::euler(flow(4, 5.0)).times[1..2], &[937.578], 6e-4);
+        let levels = flow_shifted_twice(4, 5.0);
+        check_levels(&levels, &[1.0, 0.9097, 0.7173, 0.0244, 0.0], 6e-5);
+        assert_eq!(flow_shifted_twice(1, 5.0), [1.0, 0.0]);
     }
 
     /// How many steps of 40 or 4 belong to the expert for high noise, see the presets of the two-expert models.

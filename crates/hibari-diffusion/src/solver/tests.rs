@@ -128,6 +128,8 @@ fn trajectories_are_those_of_the_reference() {
     check_trajectory(UniPc::default(), &unipc(8, 3.0), [0.068375, 0.492259, 0.077916]);
     let euler = Timed::euler(schedule::flow(4, 5.0));
     check_trajectory(Euler, &euler, [0.026862, 0.455924, 0.012261]);
+    let euler = Timed::euler(schedule::flow_shifted_twice(4, 5.0));
+    check_trajectory(Euler, &euler, [0.018088, 0.452788, -0.007076]);
 }
 
 /// Stopped after each step and taken up by a new solver, the end has the same bits; frame 0 is given.

@@ -30,7 +30,31 @@ struct Scheduler {
     class: String,
     flow_shift: Option<f64>,
     shift: Option<f64>,
+    #[serde(flatten)]
+    others: serde_json::Map<String, serde_json::Value>,
 }
+
+/// What a scheduler file may say beside its class and shift, and the one value that is known for each.
+const SCHEDULES: [(&str, &str); 18] = [
+    ("num_train_timesteps", "1000"),
+    ("prediction_type", "\"flow_prediction\""),
+    ("use_flow_sigmas", "true"),
+    ("solver_order", "2"),
+    ("solver_type", "\"bh2\""),
+    ("solver_p", "null"),
+    ("predict_x0", "true"),
+    ("lower_order_final", "true"),
+    ("disable_corrector", "[]"),
+    ("thresholding", "false"),
+    ("final_sigmas_type", "\"zero\""),
+    ("use_karras_sigmas", "false"),
+    ("use_exponential_sigmas", "false"),
+    ("use_beta_sigmas", "false"),
+    ("use_dynamic_shifting", "false"),
+    ("shift_terminal", "null"),
+    ("stochastic_sampling", "false"),
+    ("invert_sigmas", "false"),
+];
 
 /// Loads the model at `path`, a file or a folder.
 ///
@@ -107,7 +131,7 @@ fn vae_of(
     residency: Residency,
     device: &Device,
 ) -> Result<LazyVae, ModelError> {
-    let layout = Vae::new(config, device).layout();
+    let layout = Vae::new(config.clone(), device).layout();
     file.check(&layout)?;
     check_types(&file, &layout)?;
     let products = residency.products();
@@ -172,12 +196,18 @@ fn image_encoder(
 
 /// Solver and shift of the folder's scheduler file; where that has no shift, the preset's.
 fn schedule(path: &Path, usual: f64) -> Result<(Method, f64), ModelError> {
-    let Scheduler { class, flow_shift, shift } = read(path)?;
+    let Scheduler { class, flow_shift, shift, others } = read(path)?;
     let method = match class.as_str() {
         "UniPCMultistepScheduler" => Method::UniPc,
         "FlowMatchEulerDiscreteScheduler" => Method::Euler,
         _ => return Err(refused(path, format!("the scheduler `{class}` is not known"))),
     };
+    for (name, known) in SCHEDULES {
+        if let Some(value) = others.get(name).filter(|value| value.to_string() != known) {
+            let reason = format!("its `{name}` is {value}, and only {known} is known");
+            return Err(refused(path, reason));
+        }
+    }
     Ok((method, flow_shift.or(shift).unwrap_or(usual)))
 }
 
