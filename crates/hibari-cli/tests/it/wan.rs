@@ -8,7 +8,7 @@ use std::process::Stdio;
 use burn::tensor::Device;
 use hibari_media::{Frame, save_still};
 use hibari_models::wan::DitConfig;
-use hibari_models::wan::vae::{Vae, VaeConfig, VaeVersion};
+use hibari_models::wan::vae::{Vae, VaeConfig};
 use hibari_weights::{Checkpoint, StoredTensor, write_safetensors};
 use hibari_world::random::Random;
 
@@ -62,7 +62,7 @@ pub(crate) fn place_with_wan() -> Place {
         fs::write(folder.join(name), text).unwrap();
     }
     let dit = tiny();
-    let vae = VaeConfig { version: VaeVersion::V21, encoder_base: 4, decoder_base: 4 };
+    let vae = VaeConfig { encoder_base: 4, decoder_base: 4, ..VaeConfig::wan21() };
     write_tensors(&folder.join("transformer/model.safetensors"), &dit.tensors());
     let layout = Vae::new(vae, &Device::flex()).layout();
     write_tensors(&folder.join("vae/model.safetensors"), &layout);

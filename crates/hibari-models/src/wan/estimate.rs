@@ -62,8 +62,8 @@ pub(super) fn of(
 
     // As the published autoencoder, but for its width.
     let (published, parameters, flop) = match vae.version {
-        VaeVersion::V21 => (VaeConfig::WAN21, 126_892_531, 8_440_000),
-        VaeVersion::V22 => (VaeConfig::WAN22, 704_688_668, 18_400_000),
+        VaeVersion::V21 => (VaeConfig::wan21(), 126_892_531, 8_440_000),
+        VaeVersion::V22 => (VaeConfig::wan22(), 704_688_668, 18_400_000),
     };
     let scaled = |figure: u64| figure * number(vae.decoder_base) / number(published.decoder_base);
     let (parameters, flop) = (scaled(scaled(parameters)), scaled(scaled(flop)));
@@ -113,7 +113,7 @@ mod tests {
     #[test]
     fn work_is_that_of_the_published_figures() {
         let window = Window { size: (832, 480), times: vec![0.0; 21], still: false };
-        let of = |residency| of(&DitConfig::t2v_1_3b(), residency, &VaeConfig::WAN21, &window);
+        let of = |residency| of(&DitConfig::t2v_1_3b(), residency, &VaeConfig::wan21(), &window);
         let found = of(Residency::Bf16);
         assert_eq!((found.call_flop + 500_000_000_000) / 1_000_000_000_000, 283);
         assert_eq!((found.decode_flop + 500_000_000_000) / 1_000_000_000_000, 273);
@@ -126,7 +126,7 @@ mod tests {
         let bytes: Vec<u64> = found.decodings.iter().map(|decoding| decoding.bytes).collect();
         assert!(bytes.is_sorted_by(|more, less| more > less), "{bytes:?}");
         let small = Window { size: (64, 64), ..window.clone() };
-        let small = super::of(&DitConfig::t2v_1_3b(), Residency::F32, &VaeConfig::WAN21, &small);
+        let small = super::of(&DitConfig::t2v_1_3b(), Residency::F32, &VaeConfig::wan21(), &small);
         assert_eq!(small.decodings.len(), 1, "no tile is smaller");
     }
 }

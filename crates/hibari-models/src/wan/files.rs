@@ -15,7 +15,7 @@ use serde::de::DeserializeOwned;
 
 use super::config::{DitConfig, FRAMES, ImageInput, PATCH, Preset};
 use super::keymap;
-use super::vae::{Vae, VaeConfig, VaeVersion};
+use super::vae::{HALVES_TIME, Vae, VaeConfig};
 use crate::ModelError;
 use crate::image::clip::ClipVision;
 use crate::source::{Inspection, Part};
@@ -98,7 +98,7 @@ pub fn inspect(path: &Path) -> Result<Inspection, ModelError> {
         parts.push(Part::of("transformer", path, file, &sizes.tensors()));
     }
     for (path, (file, sizes)) in &found.vaes {
-        let layout = Vae::new(*sizes, &Device::flex()).layout();
+        let layout = Vae::new(sizes.clone(), &Device::flex()).layout();
         parts.push(Part::of("autoencoder", path, file, &layout));
     }
     for (path, (file, sizes)) in &found.texts {
@@ -294,7 +294,7 @@ impl Found {
         match recognised(Checkpoint::open(path)?) {
             Some(Kind::Transformer(file)) => self.transformers.push((own, file)),
             Some(Kind::Vae(file)) => {
-                let sizes = vae_config(&file)?;
+                let sizes = vae_config(&file, path)?;
                 self.vaes.push((own, (file, sizes)));
             }
             Some(Kind::Text(file)) => {
@@ -432,6 +432,46 @@ struct Pictures {
     do_center_crop: bool,
 }
 
+/// `config.json` as `diffusers` writes it beside an autoencoder: what the shapes of tensors do not tell.
+#[derive(Deserialize)]
+struct Autoencoder {
+    #[serde(rename = "_class_name")]
+    class: String,
+    latents_mean: Option<Vec<f32>>,
+    latents_std: Option<Vec<f32>>,
+    temperal_downsample: Option<Vec<bool>>,
+    attn_scales: Option<Vec<f32>>,
+}
+
+impl Autoencoder {
+    /// The sizes with the statistics of the file, or why they cannot be.
+    fn applied(self, sizes: VaeConfig) -> Result<VaeConfig, String> {
+        if self.class != "AutoencoderKLWan" {
+            return Ok(sizes);
+        }
+        if self.temperal_downsample.is_some_and(|halves| halves != HALVES_TIME) {
+            return Err(format!("its `temperal_downsample` is not {HALVES_TIME:?}"));
+        }
+        if self.attn_scales.is_some_and(|scales| !scales.is_empty()) {
+            return Err("its `attn_scales` are not empty".into());
+        }
+        let channels = sizes.channels();
+        let statistics = |name: &str, own: Option<Vec<f32>>, usual: &[f32]| match own {
+            Some(own) if own.len() == channels => Ok(own),
+            Some(own) => {
+                Err(format!("its `{name}` has {} values for {channels} channels", own.len()))
+            }
+            None => Ok(usual.to_vec()),
+        };
+        let latent_mean = statistics("latents_mean", self.latents_mean, &sizes.latent_mean)?;
+        let latent_std = statistics("latents_std", self.latents_std, &sizes.latent_std)?;
+        if latent_std.iter().any(|&std| std == 0.0) {
+            return Err("its `latents_std` has a zero".into());
+        }
+        Ok(VaeConfig { latent_mean, latent_std, ..sizes })
+    }
+}
+
 impl From<Transformer> for DitConfig {
     fn from(file: Transformer) -> Self {
         Self {
@@ -482,13 +522,28 @@ fn dit_config(file: &Checkpoint, path: &Path) -> Result<DitConfig, ModelError> {
     })
 }
 
-fn vae_config(file: &Checkpoint) -> Result<VaeConfig, ModelError> {
+fn vae_config(file: &Checkpoint, path: &Path) -> Result<VaeConfig, ModelError> {
     let channels = file.axis_len("post_quant_conv.weight", 0)?;
-    Ok(VaeConfig {
-        version: if channels == 48 { VaeVersion::V22 } else { VaeVersion::V21 },
+    let published = if channels == 48 { VaeConfig::wan22() } else { VaeConfig::wan21() };
+    let decoder_base = file.axis_len("decoder.conv_out.weight", 1)?;
+    let mut multiples = published.multiples;
+    for (level, multiple) in multiples.iter_mut().rev().enumerate() {
+        let first = format!("decoder.up_blocks.{level}.resnets.0.conv1.weight");
+        *multiple = file.axis_len(&first, 0)? / decoder_base.max(1);
+    }
+    let sizes = VaeConfig {
         encoder_base: file.axis_len("encoder.conv_in.weight", 0)?,
-        decoder_base: file.axis_len("decoder.conv_out.weight", 1)?,
-    })
+        decoder_base,
+        multiples,
+        blocks: n_layers(file, "decoder.up_blocks.0.resnets.").saturating_sub(1),
+        ..published
+    };
+    let beside = path.with_file_name("config.json");
+    let json: Option<serde_json::Value> = beside.exists().then(|| read(&beside)).transpose()?;
+    match json.and_then(|json| serde_json::from_value::<Autoencoder>(json).ok()) {
+        Some(own) => own.applied(sizes).map_err(|reason| refused(&beside, reason)),
+        None => Ok(sizes),
+    }
 }
 
 fn umt5(file: &Checkpoint) -> Result<Umt5, ModelError> {

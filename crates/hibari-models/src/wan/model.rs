@@ -126,9 +126,9 @@ impl LazyVae {
                 name,
                 shape,
             };
-            let layout = Vae::new(self.config, &self.device).layout();
+            let layout = Vae::new(self.config.clone(), &self.device).layout();
             let tensors = layout.into_iter().map(tensor).collect();
-            let vae = Vae::load(self.config, tensors, self.products, &self.device);
+            let vae = Vae::load(self.config.clone(), tensors, self.products, &self.device);
             Arc::new(vae.expect("its names and shapes were checked"))
         });
         vae.clone()

@@ -56,12 +56,13 @@ pub(super) fn velocity(
 
 /// Seconds and floating-point operations of decoding 17 frames of 256x256.
 pub(super) fn decode(runs: usize) -> (Vec<f64>, f64) {
-    let config = VaeConfig::WAN21;
+    let config = VaeConfig::wan21();
     let named = |(name, shape): (String, Vec<usize>)| {
         let values = made_up(&shape);
         NamedTensor { name, shape, values }
     };
-    let tensors = Vae::new(config, &Device::flex()).layout().into_iter().map(named).collect();
+    let layout = Vae::new(config.clone(), &Device::flex()).layout();
+    let tensors = layout.into_iter().map(named).collect();
     let vae = Vae::load(config, tensors, Products::Bf16, &Device::flex()).expect("all is made up");
     let latent = tensor([1, 16, 5, 32, 32]);
     let seconds = timed(runs, || {

@@ -10,7 +10,6 @@ use hibari_weights::{Dtype, StoredTensor, write_safetensors};
 use serde_json::Value;
 
 use super::super::files::Transformer;
-use super::super::vae::VaeVersion;
 use super::super::{inspect, matches};
 use super::*;
 use crate::oracle::{fill, summary, uni};
@@ -63,10 +62,11 @@ fn vae_sizes(json: &str) -> VaeConfig {
     let json: Value = serde_json::from_str(json).unwrap();
     let number = |key: &str| json[key].as_u64().map(|n| usize::try_from(n).unwrap());
     let encoder_base = number("base_dim").unwrap();
+    let is_22 = number("z_dim") == Some(48);
     VaeConfig {
-        version: if number("z_dim") == Some(48) { VaeVersion::V22 } else { VaeVersion::V21 },
         encoder_base,
         decoder_base: number("decoder_base_dim").unwrap_or(encoder_base),
+        ..if is_22 { VaeConfig::wan22() } else { VaeConfig::wan21() }
     }
 }
 
@@ -301,6 +301,39 @@ fn latents_are_those_of_the_original_pipeline() {
 }
 
 #[test]
+fn an_autoencoder_has_the_sizes_and_statistics_of_its_files() {
+    let folder = tempfile::tempdir().unwrap();
+    written(folder.path());
+    let sizes = VaeConfig { multiples: [1, 2, 2, 3], blocks: 1, ..vae_sizes(VAE) };
+    let layout = Vae::new(sizes.clone(), &Device::default()).layout();
+    let stored = layout.iter().map(|(name, shape)| {
+        let values = fill(name, shape);
+        StoredTensor::from_f32(name, shape, &values)
+    });
+    let file = folder.path().join("vae/diffusion_pytorch_model.safetensors");
+    write_safetensors(&file, &stored.collect::<Vec<_>>(), &BTreeMap::new()).unwrap();
+    let found = || Files::find(folder.path(), &[]).map(|files| files.vae.1);
+    assert_eq!(found().unwrap(), sizes);
+
+    let config = folder.path().join("vae/config.json");
+    let with = |more: &str| fs::write(&config, VAE.replace('}', &format!(", {more}}}"))).unwrap();
+    let [mean, std] =
+        ["latents_mean", "latents_std"].map(|name| format!("\"{name}\": {:?}", [0.5; 16]));
+    with(&format!("{mean}, {std}"));
+    let own = VaeConfig { latent_mean: vec![0.5; 16], latent_std: vec![0.5; 16], ..sizes };
+    assert_eq!(found().unwrap(), own);
+    let message = || found().unwrap_err().to_string();
+    with("\"latents_mean\": [0.5, 0.5]");
+    assert!(message().contains("`latents_mean` has 2 values for 16 channels"), "{}", message());
+    with(&std.replacen("0.5", "0.0", 1));
+    assert!(message().contains("`latents_std` has a zero"), "{}", message());
+    with("\"temperal_downsample\": [true, true, true]");
+    assert!(message().contains("`temperal_downsample`"), "{}", message());
+    with("\"attn_scales\": [1.0]");
+    assert!(message().contains("`attn_scales`"), "{}", message());
+}
+
+#[test]
 fn what_is_missing_is_named() {
     let folder = tempfile::tempdir().unwrap();
     written(folder.path());
@@ -318,6 +351,9 @@ fn what_is_missing_is_named() {
     let path = folder.path().join("scheduler/scheduler_config.json");
     fs::write(&path, SCHEDULER.replace("UniPC", "Magic")).unwrap();
     assert!(message(folder.path()).contains("MagicMultistepScheduler"));
+    fs::write(&path, SCHEDULER.replace("\"flow_shift\"", "\"solver_order\": 3, \"flow_shift\""))
+        .unwrap();
+    assert!(message(folder.path()).contains("its `solver_order` is 3, and only 2 is known"));
     fs::write(&path, SCHEDULER).unwrap();
     let path = folder.path().join("transformer/config.json");
     fs::write(&path, TRANSFORMER.replace("\"num_layers\": 2", "\"num_layers\": 3")).unwrap();

@@ -2,12 +2,10 @@
 
 /// Video frames in one latent frame, but for the first, which holds one.
 pub const FRAMES: usize = 4;
-/// Widths of the four levels, in multiples of the base.
-pub(super) const MULTIPLES: [usize; 4] = [1, 2, 4, 4];
-/// Residual blocks of an encoder level; a decoder level has one more.
-pub(super) const BLOCKS: usize = 2;
+/// Levels, of which each has half the height and width of the one before.
+pub(super) const LEVELS: usize = 4;
 /// Which of the three downscalings of the encoder also halve the frame rate; the decoder's mirror them.
-pub(super) const HALVES_TIME: [bool; 3] = [false, true, true];
+pub(in crate::wan) const HALVES_TIME: [bool; 3] = [false, true, true];
 
 /// The generation of an autoencoder.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -18,8 +16,8 @@ pub enum VaeVersion {
     V22,
 }
 
-/// Sizes of an autoencoder.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// Sizes of an autoencoder, and the statistics of its latents.
+#[derive(Clone, Debug, PartialEq)]
 pub struct VaeConfig {
     /// The generation.
     pub version: VaeVersion,
@@ -27,17 +25,45 @@ pub struct VaeConfig {
     pub encoder_base: usize,
     /// Channels of the decoder's last level.
     pub decoder_base: usize,
+    /// Channels of each level, in multiples of the base.
+    pub multiples: [usize; LEVELS],
+    /// Residual blocks of an encoder level; a decoder level has one more.
+    pub blocks: usize,
+    /// Means of the latent channels over the training data.
+    pub latent_mean: Vec<f32>,
+    /// Standard deviations of the latent channels.
+    pub latent_std: Vec<f32>,
 }
 
 impl VaeConfig {
     /// The autoencoder of Wan 2.1: 126,892,531 parameters.
-    pub const WAN21: Self = Self { version: VaeVersion::V21, encoder_base: 96, decoder_base: 96 };
+    pub fn wan21() -> Self {
+        Self {
+            version: VaeVersion::V21,
+            encoder_base: 96,
+            decoder_base: 96,
+            multiples: [1, 2, 4, 4],
+            blocks: 2,
+            latent_mean: MEAN_21.into(),
+            latent_std: STD_21.into(),
+        }
+    }
+
     /// The autoencoder of Wan 2.2 `ti2v-5b`: 704,688,668 parameters.
-    pub const WAN22: Self = Self { version: VaeVersion::V22, encoder_base: 160, decoder_base: 256 };
+    pub fn wan22() -> Self {
+        Self {
+            version: VaeVersion::V22,
+            encoder_base: 160,
+            decoder_base: 256,
+            latent_mean: MEAN_22.into(),
+            latent_std: STD_22.into(),
+            ..Self::wan21()
+        }
+    }
 
     /// Latent channels.
     pub fn channels(&self) -> usize {
-        self.latent_mean().len()
+        self.latent_mean.len()
     }
 
     /// Pixels along one side of the patches that the networks see.
@@ -51,22 +77,6 @@ impl VaeConfig {
     /// Pixels along one side of a latent cell.
     pub fn cell_px(&self) -> usize {
         8 * self.patch_px()
-    }
-
-    /// Means of the latent channels over the training data.
-    pub fn latent_mean(&self) -> &'static [f32] {
-        match self.version {
-            VaeVersion::V21 => &MEAN_21,
-            VaeVersion::V22 => &MEAN_22,
-        }
-    }
-
-    /// Standard deviations of the latent channels.
-    pub fn latent_std(&self) -> &'static [f32] {
-        match self.version {
-            VaeVersion::V21 => &STD_21,
-            VaeVersion::V22 => &STD_22,
-        }
     }
 
     /// Whether levels have shortcuts.

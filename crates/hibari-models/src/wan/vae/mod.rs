@@ -24,6 +24,7 @@ use std::ops::{ControlFlow, Range};
 use burn::tensor::{Device, Tensor};
 use hibari_weights::{WeightsError, module};
 
+pub(super) use config::HALVES_TIME;
 pub use config::{FRAMES, VaeConfig, VaeVersion};
 pub use hibari_ops::Products;
 pub use hibari_weights::NamedTensor;
@@ -46,7 +47,8 @@ impl Vae {
     /// An autoencoder of zeros, which multiplies exactly.
     pub fn new(config: VaeConfig, device: &Device) -> Self {
         let build = Build { device, products: Products::Exact };
-        Self { config, networks: Networks::new(&config, build) }
+        let networks = Networks::new(&config, build);
+        Self { config, networks }
     }
 
     /// An autoencoder of these weights, in diffusers' names and shapes.
@@ -62,14 +64,14 @@ impl Vae {
         let networks = Networks::new(&config, Build { device, products });
         let paths: BTreeMap<String, String> = module::layout(&networks)
             .into_iter()
-            .map(|(path, _)| (diffusers_name(config.version, &path), path))
+            .map(|(path, _)| (diffusers_name(&config, &path), path))
             .collect();
         let in_paths = |tensor: NamedTensor| match paths.get(&tensor.name) {
             Some(path) => order::from_file(NamedTensor { name: path.clone(), ..tensor }),
             None => tensor,
         };
         let tensors = tensors.into_iter().map(in_paths).collect();
-        let name = |path: String| diffusers_name(config.version, &path);
+        let name = |path: String| diffusers_name(&config, &path);
         let networks = module::load(networks, tensors).map_err(|error| match error {
             WeightsError::Mismatch { missing, extra, doubled, misshapen } => {
                 WeightsError::Mismatch {
@@ -96,9 +98,7 @@ impl Vae {
     pub fn layout(&self) -> Vec<(String, Vec<usize>)> {
         module::layout(&self.networks)
             .into_iter()
-            .map(|(path, shape)| {
-                (diffusers_name(self.config.version, &path), order::in_file(&shape))
-            })
+            .map(|(path, shape)| (diffusers_name(&self.config, &path), order::in_file(&shape)))
             .collect()
     }
 
@@ -212,12 +212,12 @@ impl Vae {
 
     /// `[1, C, 1, 1, 1]`.
     fn mean(&self, device: &Device) -> Tensor<5> {
-        per_channel(self.config.latent_mean(), device)
+        per_channel(&self.config.latent_mean, device)
     }
 
     /// `[1, C, 1, 1, 1]`.
     fn std(&self, device: &Device) -> Tensor<5> {
-        per_channel(self.config.latent_std(), device)
+        per_channel(&self.config.latent_std, device)
     }
 }
 

@@ -8,7 +8,7 @@ use super::blocks::{
     Build, Conv3d, DownLevel, History, LevelConfig, Middle, RmsNorm, Scaling, UpLevel,
     channels_first, channels_last,
 };
-use super::config::{BLOCKS, HALVES_TIME, MULTIPLES, VaeConfig};
+use super::config::{HALVES_TIME, VaeConfig};
 
 /// All parameters of an autoencoder.
 #[derive(Module, Debug)]
@@ -64,9 +64,9 @@ struct Encoder {
 
 impl Encoder {
     fn new(cfg: &VaeConfig, build: Build<'_>) -> Self {
-        let widths = MULTIPLES.map(|multiple| multiple * cfg.encoder_base);
+        let widths = cfg.multiples.map(|multiple| multiple * cfg.encoder_base);
         let level = |i: usize| LevelConfig {
-            blocks: BLOCKS,
+            blocks: cfg.blocks,
             c_in: if i == 0 { cfg.encoder_base } else { widths[i - 1] },
             c_out: widths[i],
             scaling: HALVES_TIME.get(i).map(|&time| Scaling { time }),
@@ -103,10 +103,10 @@ struct Decoder {
 
 impl Decoder {
     fn new(cfg: &VaeConfig, build: Build<'_>) -> Self {
-        let mut widths = MULTIPLES.map(|multiple| multiple * cfg.decoder_base);
+        let mut widths = cfg.multiples.map(|multiple| multiple * cfg.decoder_base);
         widths.reverse();
         let level = |i: usize| LevelConfig {
-            blocks: BLOCKS + 1,
+            blocks: cfg.blocks + 1,
             c_in: match i {
                 0 => widths[0],
                 _ if cfg.has_shortcuts() => widths[i - 1],

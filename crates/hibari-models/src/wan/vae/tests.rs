@@ -5,8 +5,13 @@ use burn::tensor::TensorData;
 use super::*;
 use crate::oracle::{check, fill, uni, weights_digest};
 
-const TINY_21: VaeConfig = VaeConfig { version: VaeVersion::V21, encoder_base: 4, decoder_base: 4 };
-const TINY_22: VaeConfig = VaeConfig { version: VaeVersion::V22, encoder_base: 4, decoder_base: 6 };
+fn tiny_21() -> VaeConfig {
+    VaeConfig { encoder_base: 4, decoder_base: 4, ..VaeConfig::wan21() }
+}
+
+fn tiny_22() -> VaeConfig {
+    VaeConfig { encoder_base: 4, decoder_base: 6, ..VaeConfig::wan22() }
+}
 
 fn tiny(config: VaeConfig) -> Vae {
     multiplying(config, Products::Exact)
@@ -18,7 +23,8 @@ fn multiplying(config: VaeConfig, products: Products) -> Vae {
         let values = fill(&name, &shape);
         NamedTensor { name, shape, values }
     };
-    let tensors = Vae::new(config, &device).layout().into_iter().map(filled).collect();
+    let layout = Vae::new(config.clone(), &device).layout();
+    let tensors = layout.into_iter().map(filled).collect();
     Vae::load(config, tensors, products, &device).unwrap()
 }
 
@@ -57,8 +63,8 @@ fn the_weights_of_the_tiny_models_are_the_original_ones() {
             layout.iter().map(|(_, shape)| shape.iter().product::<usize>()).sum();
         (layout.len(), parameters, weights_digest(&layout))
     };
-    assert_eq!(facts(TINY_21), (194, 243_583, "9565762a73b6".into()));
-    assert_eq!(facts(TINY_22), (196, 486_082, "6eb57da0f10e".into()));
+    assert_eq!(facts(tiny_21()), (194, 243_583, "9565762a73b6".into()));
+    assert_eq!(facts(tiny_22()), (196, 486_082, "6eb57da0f10e".into()));
 }
 
 #[test]
@@ -69,34 +75,41 @@ fn the_presets_have_the_original_number_of_parameters() {
             layout.iter().map(|(_, shape)| shape.iter().product::<usize>()).sum();
         (layout.len(), parameters)
     };
-    assert_eq!(facts(VaeConfig::WAN21), (194, 126_892_531));
-    assert_eq!(facts(VaeConfig::WAN22), (196, 704_688_668));
+    assert_eq!(facts(VaeConfig::wan21()), (194, 126_892_531));
+    assert_eq!(facts(VaeConfig::wan22()), (196, 704_688_668));
+}
+
+#[test]
+fn other_levels_decode_as_the_original() {
+    let sizes = VaeConfig { multiples: [1, 2, 2, 3], blocks: 1, ..tiny_21() };
+    let video = decoded(&tiny(sizes), input("z", [1, 16, 3, 4, 8]), None);
+    check("other levels", &values(video), 0.108_013, 0.438_168, 0.297_600);
 }
 
 #[test]
 fn version_21_decodes_as_the_original() {
-    let video = decoded(&tiny(TINY_21), input("z", [1, 16, 3, 4, 8]), None);
+    let video = decoded(&tiny(tiny_21()), input("z", [1, 16, 3, 4, 8]), None);
     assert_eq!(video.dims(), [1, 3, 9, 32, 64]);
     check("vae 2.1 decode", &values(video), 0.003_122, 0.457_089, 0.134_075);
 }
 
 #[test]
 fn version_21_encodes_as_the_original() {
-    let latent = tiny(TINY_21).encode(input("video", [1, 3, 9, 32, 64]), None);
+    let latent = tiny(tiny_21()).encode(input("video", [1, 3, 9, 32, 64]), None);
     assert_eq!(latent.dims(), [1, 16, 3, 4, 8]);
     check("vae 2.1 encode", &values(latent), 0.026_572, 0.443_091, 0.378_846);
 }
 
 #[test]
 fn version_22_decodes_as_the_original() {
-    let video = decoded(&tiny(TINY_22), input("z", [1, 48, 3, 2, 4]), None);
+    let video = decoded(&tiny(tiny_22()), input("z", [1, 48, 3, 2, 4]), None);
     assert_eq!(video.dims(), [1, 3, 9, 32, 64]);
     check("vae 2.2 decode", &values(video), -0.079_908, 0.544_099, 0.080_234);
 }
 
 #[test]
 fn version_22_encodes_as_the_original() {
-    let latent = tiny(TINY_22).encode(input("video", [1, 3, 9, 32, 64]), None);
+    let latent = tiny(tiny_22()).encode(input("video", [1, 3, 9, 32, 64]), None);
     assert_eq!(latent.dims(), [1, 48, 3, 2, 4]);
     check("vae 2.2 encode", &values(latent), 0.056_466, 0.776_787, 0.990_559);
 }
@@ -109,9 +122,9 @@ fn products_in_bf16_stay_near() {
     let dot = |a: &[f32], b: &[f32]| -> f64 {
         a.iter().zip(b).map(|(&a, &b)| f64::from(a) * f64::from(b)).sum()
     };
-    for (config, dims) in [(TINY_21, [1, 16, 3, 4, 8]), (TINY_22, [1, 48, 3, 2, 4])] {
+    for (config, dims) in [(tiny_21(), [1, 16, 3, 4, 8]), (tiny_22(), [1, 48, 3, 2, 4])] {
         let runs = [Products::Exact, Products::Bf16].map(|products| {
-            let vae = multiplying(config, products);
+            let vae = multiplying(config.clone(), products);
             let video = decoded(&vae, input("z", dims), None);
             let latent = vae.encode(input("video", [1, 3, 9, 32, 64]), None);
             [values(video), values(latent)]
@@ -126,7 +139,7 @@ fn products_in_bf16_stay_near() {
 #[test]
 fn decoding_stops_when_it_is_told() {
     let mut frames = 0;
-    let (vae, latent) = (tiny(TINY_21), input("z", [1, 16, 3, 2, 6]));
+    let (vae, latent) = (tiny(tiny_21()), input("z", [1, 16, 3, 2, 6]));
     let go_on = &mut |_, _| ControlFlow::Continue(());
     vae.decode(latent.clone(), None, go_on, &mut |_| {
         frames += 1;
@@ -146,7 +159,7 @@ fn decoding_stops_when_it_is_told() {
 
 #[test]
 fn later_frames_change_nothing_before_them() {
-    let vae = tiny(TINY_22);
+    let vae = tiny(tiny_22());
     let long = input("z", [1, 48, 3, 2, 2]);
     let short = long.clone().narrow(2, 0, 2);
     let start = decoded(&vae, long, None).narrow(2, 0, 5);
@@ -155,8 +168,8 @@ fn later_frames_change_nothing_before_them() {
 
 #[test]
 fn a_tile_as_large_as_the_picture_changes_nothing() {
-    for (config, dims) in [(TINY_21, [1, 16, 2, 2, 3]), (TINY_22, [1, 48, 2, 2, 3])] {
-        let vae = tiny(config);
+    for (config, dims) in [(tiny_21(), [1, 16, 2, 2, 3]), (tiny_22(), [1, 48, 2, 2, 3])] {
+        let vae = tiny(config.clone());
         let tiling = Tiling { tile_px: 3 * config.cell_px(), step_px: config.cell_px() };
         let latent = input("z", dims);
         assert_near(decoded(&vae, latent.clone(), Some(tiling)), decoded(&vae, latent, None), 0.0);
@@ -189,8 +202,8 @@ fn faded(before: &Tensor<5>, tile: Tensor<5>, axis: usize, overlap: usize) -> Te
 
 #[test]
 fn tiles_are_blended_as_in_the_original() {
-    for config in [TINY_21, TINY_22] {
-        let vae = tiny(config);
+    for config in [tiny_21(), tiny_22()] {
+        let vae = tiny(config.clone());
         let (cell, patch) = (config.cell_px(), config.patch_px());
         let step = cell / patch;
         let latent = input("z", [1, config.channels(), 2, 3, 4]);
@@ -218,7 +231,7 @@ fn tiles_are_blended_as_in_the_original() {
 
 #[test]
 fn tiles_of_the_encoder_cover_the_picture() {
-    for (config, side) in [(TINY_21, 32), (TINY_22, 64)] {
+    for (config, side) in [(tiny_21(), 32), (tiny_22(), 64)] {
         let vae = tiny(config);
         let video = input("video", [1, 3, 5, side, side]);
         let tiled = vae.encode(video.clone(), Some(Tiling { tile_px: 24, step_px: 16 }));
@@ -230,14 +243,14 @@ fn tiles_of_the_encoder_cover_the_picture() {
 #[test]
 fn wrong_weights_are_listed_by_the_names_of_the_file() {
     let device = Device::default();
-    let mut tensors: Vec<NamedTensor> = Vae::new(TINY_21, &device)
+    let mut tensors: Vec<NamedTensor> = Vae::new(tiny_21(), &device)
         .layout()
         .into_iter()
         .map(|(name, shape)| NamedTensor { name, values: vec![0.0; shape.iter().product()], shape })
         .collect();
     tensors.retain(|tensor| tensor.name != "encoder.down_blocks.2.resample.1.bias");
     tensors.push(NamedTensor { name: "other".into(), shape: vec![1], values: vec![0.0] });
-    let error = Vae::load(TINY_21, tensors, Products::Exact, &device).unwrap_err();
+    let error = Vae::load(tiny_21(), tensors, Products::Exact, &device).unwrap_err();
     let WeightsError::Mismatch { missing, extra, misshapen, .. } = error else { panic!("{error}") };
     assert_eq!(missing, ["encoder.down_blocks.2.resample.1.bias"]);
     assert_eq!((extra, misshapen.len()), (vec!["other".into()], 0));
