@@ -142,7 +142,11 @@ def resize() -> None:
         state = (state * 1664525 + 1013904223) % 2**32
         values.append(state >> 24)
     picture = Image.fromarray(np.array(values, np.uint8).reshape(47, 61, 3))
-    for size, kernel in [((48, 32), "LANCZOS"), ((96, 80), "LANCZOS"), ((28, 28), "BICUBIC"), ((61, 64), "BICUBIC")]:
+    # From the fifth on: where columns go first, and the last size where they do not yet.
+    for size, kernel in [
+        ((48, 32), "LANCZOS"), ((96, 80), "LANCZOS"), ((28, 28), "BICUBIC"), ((61, 64), "BICUBIC"),
+        ((60, 30), "LANCZOS"), ((80, 40), "BICUBIC"), ((51, 27), "LANCZOS"),
+    ]:
         resized = picture.resize(size, getattr(Image.Resampling, kernel))
         print(f"resize {kernel} {size[0]}x{size[1]}: {fnv(np.asarray(resized).tobytes()):#018x}")
 
@@ -204,6 +208,9 @@ def vae_figures() -> None:
         tell(f"decode {version}", model.decode(uni("z", z) * std + mean).sample)
         video = uni("video", (1, 3, 9, 32, 64))
         tell(f"encode {version}", (model.encode(video).latent_dist.mode() - mean) / std)
+    other = filled(AutoencoderKLWan(base_dim=4, dim_mult=[1, 2, 2, 3], num_res_blocks=1))
+    mean, std = (torch.tensor(v).view(1, -1, 1, 1, 1) for v in (other.config.latents_mean, other.config.latents_std))
+    tell("decode, other levels", other.decode(uni("z", (1, 16, 3, 4, 8)) * std + mean).sample)
 
 
 def clip_figures() -> None:
@@ -230,6 +237,8 @@ def solvers() -> None:
     euler = FlowMatchEulerDiscreteScheduler(shift=5.0)
     euler.set_timesteps(sigmas=np.linspace(1, 1 / 1000, 5)[:4])
     run("euler 4 5.0", euler)
+    euler.set_timesteps(4)
+    run("euler 4 5.0, its own grid", euler)
 
 
 def states(name: str, rows: int) -> torch.Tensor:
