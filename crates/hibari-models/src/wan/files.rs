@@ -465,7 +465,7 @@ impl Autoencoder {
         };
         let latent_mean = statistics("latents_mean", self.latents_mean, &sizes.latent_mean)?;
         let latent_std = statistics("latents_std", self.latents_std, &sizes.latent_std)?;
-        if latent_std.iter().any(|&std| std == 0.0) {
+        if latent_std.contains(&0.0) {
             return Err("its `latents_std` has a zero".into());
         }
         Ok(VaeConfig { latent_mean, latent_std, ..sizes })

@@ -203,7 +203,8 @@ fn schedule(path: &Path, usual: f64) -> Result<(Method, f64), ModelError> {
         _ => return Err(refused(path, format!("the scheduler `{class}` is not known"))),
     };
     for (name, known) in SCHEDULES {
-        if let Some(value) = others.get(name).filter(|value| value.to_string() != known) {
+        let value = others.get(name).map(serde_json::Value::to_string);
+        if let Some(value) = value.filter(|value| value != known) {
             let reason = format!("its `{name}` is {value}, and only {known} is known");
             return Err(refused(path, reason));
         }
