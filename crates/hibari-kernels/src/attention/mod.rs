@@ -5,6 +5,7 @@
 //! order, so results do not depend on the thread count.
 
 mod exact;
+mod head;
 mod rounded;
 mod softmax;
 #[cfg(test)]

@@ -73,6 +73,9 @@ pub(super) unsafe fn convolve<S: Simd>(
                     let out = y.get().add(first * width * c_out);
                     for panel in 0..c_out.div_ceil(NR) {
                         let col = panel * NR;
+                        let cols = col..(col + NR).min(c_out);
+                        let pixels = first * width..(first + rows) * width;
+                        epilogue.prefetch(c_out, pixels.clone(), cols.clone());
                         let b = packed.get().add(panel * kh * kw * kt * pairs * NR);
                         let init =
                             bias.map_or(Init::Zero, |bias| Init::Bias(bias.as_ptr().add(col)));
@@ -91,10 +94,9 @@ pub(super) unsafe fn convolve<S: Simd>(
                                 }
                             }
                             let a = strips.add(S::WIDE * e * CHUNK);
-                            simd.block::<Rows>(a, &chunks, b, &to, (c_out - col).min(NR), init);
+                            simd.block::<Rows>(a, &chunks, b, &to, cols.len(), init);
                         }
-                        let pixels = first * width..(first + rows) * width;
-                        epilogue.apply(isa, y.get(), c_out, pixels, col..(col + NR).min(c_out));
+                        epilogue.apply(isa, y.get(), c_out, pixels, cols);
                     }
                 }
             }

@@ -312,6 +312,7 @@ fn conv_dw_on(isa: Isa, x: &[f32], dy: &[f32], shape: Shape) -> (Vec<f32>, Vec<f
 /// What is added to a convolution: a bias `[c_out]` and a shortcut of the shape of the output.
 #[derive(Clone, Copy)]
 struct Added<'a> {
+    /// With which instructions, where it is a step of its own.
     isa: Isa,
     bias: Option<&'a [f32]>,
     shortcut: Option<&'a [f32]>,

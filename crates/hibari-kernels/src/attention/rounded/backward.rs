@@ -1,15 +1,13 @@
 //! The backward pass with products of bf16: heads side by side; within a head, blocks of queries one after the other, each
 //! against tiles of keys.
 
-use rayon::prelude::*;
-
 use super::super::Shape;
-use super::super::softmax::{Copy, Gradients};
+use super::super::head::Head;
 use super::{Left, PLANE, Panels, QUERIES, pack_rows, product, rows_len};
 use crate::lanes::Lanes;
 use crate::matmul::tile::{CHUNK, Chunk, Init, NR, Rows, Simd};
 use crate::matmul::{panel_stride, plane_chunks};
-use crate::memory::{Shared, with_scratch};
+use crate::memory::with_scratch;
 
 /// Keys of a tile: what a block works on stays in the second-level cache.
 const KEYS: usize = 256;
@@ -28,54 +26,16 @@ pub(crate) unsafe fn attend_backward<S: Simd>(
     shape: Shape,
     grads: [*mut f32; 3],
 ) {
-    let Shape { n_queries, n_keys, n_heads, d_head: width, .. } = shape;
-    let [q, k, v] = inputs.map(|values| Shared::new(values.as_ptr().cast_mut()));
-    let [out, log_sums, d_out] = saved.map(|values| Shared::new(values.as_ptr().cast_mut()));
-    let [dq, dk, dv] = grads.map(Shared::new);
-    let zeros = vec![0.0_f32; width.max(KEYS)];
-    (0..shape.batch * n_heads).into_par_iter().for_each(|idx| {
-        let (query, key) = (shape.start(idx, n_queries), shape.start(idx, n_keys));
-        // SAFETY: each head starts within its tensor, and has gradients of its own.
-        let head = unsafe {
-            Head {
-                simd,
-                shape,
-                keys: shape.valid_keys(key_lens, idx),
-                zeros: &zeros,
-                q: q.get().add(query),
-                k: k.get().add(key),
-                v: v.get().add(key),
-                out: out.get().add(query),
-                d_out: d_out.get().add(query),
-                log_sums: log_sums.get().add(idx * n_queries),
-                dq: dq.get().add(query),
-                dk: dk.get().add(key),
-                dv: dv.get().add(key),
-            }
-        };
-        with_scratch(Scratch::divide(std::ptr::null_mut(), &head).1, |memory| {
-            // SAFETY: the scratch has the length asked for; the head's pointers are good as above.
-            unsafe { head.backward(&Scratch::divide(memory, &head).0) };
+    let zeros = vec![0.0_f32; shape.d_head.max(KEYS)];
+    let of_head = |head: &Head| {
+        with_scratch(Scratch::divide::<S>(std::ptr::null_mut(), head).1, |memory| {
+            let (scratch, _) = Scratch::divide::<S>(memory, head);
+            // SAFETY: the scratch has the length asked for, and the head is one of the tensors.
+            unsafe { Pass { simd, head, scratch, zeros: &zeros }.run() };
         });
-    });
-}
-
-/// One head: its tensors, with tokens [`Shape::token`] apart.
-struct Head<'a, S> {
-    simd: S,
-    shape: Shape,
-    keys: usize,
-    /// As many as a row of a head or of scores.
-    zeros: &'a [f32],
-    q: *const f32,
-    k: *const f32,
-    v: *const f32,
-    out: *const f32,
-    d_out: *const f32,
-    log_sums: *const f32,
-    dq: *mut f32,
-    dk: *mut f32,
-    dv: *mut f32,
+    };
+    // SAFETY: as the caller promises.
+    unsafe { Head::for_each(inputs, saved, key_lens, shape, grads, of_head) };
 }
 
 /// Working memory of a head.
@@ -108,7 +68,7 @@ fn turned_block<S: Simd>() -> usize {
 
 impl Scratch {
     /// Divides memory among the parts; also returns the words they take.
-    fn divide<S: Simd>(at: *mut u32, head: &Head<'_, S>) -> (Self, usize) {
+    fn divide<S: Simd>(at: *mut u32, head: &Head) -> (Self, usize) {
         let (width, keys) = (head.shape.d_head, head.keys);
         let mut used = 0;
         let mut take = |len: usize| {
@@ -116,7 +76,7 @@ impl Scratch {
             used += len.next_multiple_of(16);
             part
         };
-        let mut panels = |[stride, len]: [usize; 2]| Panels { at: take(len), stride };
+        let mut panels = |[stride, len]: [usize; 2]| Panels::new(take(len), stride);
         let [turned_k, turned_v] = [(); 2].map(|()| panels(Panels::sizes_of_columns(keys, width)));
         let k = panels(Panels::sizes_of_rows(keys, width));
         let [q, d_out] = [(); 2].map(|()| panels(Panels::sizes_of_rows(QUERIES, width)));
@@ -140,68 +100,67 @@ impl Scratch {
     }
 }
 
-impl<S: Simd> Head<'_, S> {
+/// The pass over a head.
+struct Pass<'a, S> {
+    simd: S,
+    head: &'a Head,
+    scratch: Scratch,
+    /// As many as a row of a head or of scores.
+    zeros: &'a [f32],
+}
+
+impl<S: Simd> Pass<'_, S> {
     /// Writes the gradients of the head.
     ///
     /// # Safety
-    /// The pointers must be good for the shape and the scratch for the head.
-    unsafe fn backward(&self, scratch: &Scratch) {
-        let Shape { n_queries, n_keys, d_head: width, .. } = self.shape;
-        let (token, scale) = (self.shape.token(), self.shape.scale());
-        let sizes = [self.keys, width];
+    /// The head's pointers must be good for its shape and the scratch for the head.
+    unsafe fn run(&self) {
+        let Self { simd, head, scratch, zeros } = self;
+        let Shape { n_queries, d_head: width, .. } = head.shape;
+        let (token, sizes) = (head.shape.token(), [head.keys, width]);
         // SAFETY: as the caller promises.
         unsafe {
-            scratch.turned_k.pack_columns(self.simd, self.k, token, sizes);
-            scratch.turned_v.pack_columns(self.simd, self.v, token, sizes);
-            scratch.k.pack_rows(self.simd, self.k, token, sizes, self.zeros);
+            scratch.turned_k.pack_columns(*simd, head.k, token, sizes);
+            scratch.turned_v.pack_columns(*simd, head.v, token, sizes);
+            scratch.k.pack_rows(*simd, head.k, token, sizes, zeros);
             for first in (0..n_queries).step_by(QUERIES) {
-                self.block(scratch, first, (n_queries - first).min(QUERIES));
+                self.block(first, (n_queries - first).min(QUERIES));
             }
-            for (from, to, scale) in [(scratch.dk, self.dk, scale), (scratch.dv, self.dv, 1.0)] {
-                let rows = if n_queries > 0 { self.keys } else { 0 };
-                self.scatter(from, rows, scale, to);
-                for key in rows..n_keys {
-                    to.add(key * token).write_bytes(0, width);
-                }
-            }
+            head.write_keys(simd.vectors(), [scratch.dk, scratch.dv]);
         }
     }
 
     /// Writes the gradients to the queries of a block, and adds its share to those of keys and values.
     ///
     /// # Safety
-    /// As for [`Head::backward`].
-    unsafe fn block(&self, scratch: &Scratch, first: usize, rows: usize) {
-        let (width, token) = (self.shape.d_head, self.shape.token());
+    /// As for [`Pass::run`].
+    unsafe fn block(&self, first: usize, rows: usize) {
+        let Self { simd, head, scratch, zeros } = self;
+        let (width, token) = (head.shape.d_head, head.shape.token());
         // SAFETY: as the caller promises.
         unsafe {
             for (from, left, right) in [
-                (self.q, scratch.left_q, scratch.q),
-                (self.d_out, scratch.left_d_out, scratch.d_out),
+                (head.q, scratch.left_q, scratch.q),
+                (head.d_out, scratch.left_d_out, scratch.d_out),
             ] {
                 let from = from.add(first * token);
-                pack_rows(self.simd, from, token, [rows, width], left);
-                right.pack_rows(self.simd, from, token, [rows, width], self.zeros);
+                pack_rows(*simd, from, token, [rows, width], left);
+                right.pack_rows(*simd, from, token, [rows, width], zeros);
             }
-            for key in (0..self.keys).step_by(KEYS) {
-                self.tile(scratch, [first, rows], [key, (self.keys - key).min(KEYS)]);
+            for key in (0..head.keys).step_by(KEYS) {
+                self.tile([first, rows], [key, (head.keys - key).min(KEYS)]);
             }
-            let to = self.dq.add(first * token);
-            self.scatter(scratch.dq, rows, self.shape.scale(), to);
+            head.write_queries(simd.vectors(), scratch.dq, [first, rows]);
         }
     }
 
     /// Adds the share of a tile of `keys` keys from `first_key` on to the gradients.
     ///
     /// # Safety
-    /// As for [`Head::backward`].
-    unsafe fn tile(
-        &self,
-        scratch: &Scratch,
-        [first, rows]: [usize; 2],
-        [first_key, keys]: [usize; 2],
-    ) {
-        let (simd, width, token) = (self.simd, self.shape.d_head, self.shape.token());
+    /// As for [`Pass::run`].
+    unsafe fn tile(&self, [first, rows]: [usize; 2], [first_key, keys]: [usize; 2]) {
+        let Self { simd, head, scratch, .. } = self;
+        let (simd, width) = (*simd, head.shape.d_head);
         let block = S::WIDE * S::MR * CHUNK;
         let chunks = |values: usize| plane_chunks(values, PLANE, 0).collect::<Vec<Chunk>>();
         let (across, along) = (chunks(width), chunks(keys));
@@ -215,19 +174,8 @@ impl<S: Simd> Head<'_, S> {
                     (Left { at, chunks: &across, block }, right.from(first_key / NR, 0));
                 product::<_, Rows>(simd, left, right, out, PITCH, [rows, keys], Init::Zero);
             }
-            simd.vectors().run(Gradients::<true> {
-                scores: scratch.scores,
-                grads: scratch.d_scores,
-                pitch: PITCH,
-                rows,
-                keys,
-                scale: self.shape.scale(),
-                log_sums: self.log_sums.add(first),
-                out: self.out.add(first * token),
-                d_out: self.d_out.add(first * token),
-                token,
-                width,
-            });
+            let both = [scratch.scores, scratch.d_scores];
+            simd.vectors().run(head.gradients::<true>(both, PITCH, [first, rows], keys));
             pack_rows(simd, scratch.d_scores, PITCH, [rows, keys], scratch.left_d_scores);
             let left = Left { at: scratch.left_d_scores, chunks: &along, block };
             let right = scratch.k.from(0, first_key / 2);
@@ -270,16 +218,5 @@ impl<S: Simd> Head<'_, S> {
                 }
             }
         }
-    }
-
-    /// Copies rows side by side, times `scale`, to rows of a tensor.
-    ///
-    /// # Safety
-    /// `from` must be readable for rows of a head, `to` writable for tokens.
-    unsafe fn scatter(&self, from: *const f32, rows: usize, scale: f32, to: *mut f32) {
-        let (width, to_row) = (self.shape.d_head, self.shape.token());
-        let copy = Copy { from, from_row: width, to, to_row, rows, width, scale, factors: None };
-        // SAFETY: as the caller promises.
-        unsafe { self.simd.vectors().run(copy) };
     }
 }

@@ -7,7 +7,7 @@ use super::super::softmax::{Copy, Running, log_sum};
 use super::{Left, PLANE, Panels, QUERIES, pack_rows, product, rows_len};
 use crate::lanes::Lanes;
 use crate::matmul::plane_chunks;
-use crate::matmul::tile::{CHUNK, Chunk, Init, Rows, Simd};
+use crate::matmul::tile::{CHUNK, Chunk, Init, NR, Rows, Simd};
 use crate::memory::{Shared, with_scratch};
 
 /// Keys of a tile; a multiple of the columns of a panel and of the pairs of a chunk.
@@ -18,10 +18,8 @@ const PITCH: usize = KEYS + 16;
 /// Keys and values of a head, packed.
 #[derive(Clone, Copy)]
 struct Packed {
-    keys: Shared<u32>,
-    values: Shared<u32>,
-    /// Words from one panel of keys to the next, and of values.
-    strides: [usize; 2],
+    keys: Panels,
+    values: Panels,
     n_keys: usize,
 }
 
@@ -47,20 +45,16 @@ pub(crate) unsafe fn attend<S: Simd>(
         let [key_stride, keys_len] = Panels::sizes_of_columns(keys, width);
         let [value_stride, values_len] = Panels::sizes_of_rows(keys, width);
         with_scratch(keys_len + values_len, |scratch| {
-            let values = scratch.wrapping_add(keys_len);
-            // SAFETY: the scratch holds all panels; keys and values of the head are readable.
-            unsafe {
-                let keys_at = Panels { at: scratch, stride: key_stride };
-                keys_at.pack_columns(simd, k, token, [keys, width]);
-                let values_at = Panels { at: values, stride: value_stride };
-                values_at.pack_rows(simd, v, token, [keys, width], &zeros);
-            }
             let packed = Packed {
-                keys: Shared::new(scratch),
-                values: Shared::new(values),
-                strides: [key_stride, value_stride],
+                keys: Panels::new(scratch, key_stride),
+                values: Panels::new(scratch.wrapping_add(keys_len), value_stride),
                 n_keys: keys,
             };
+            // SAFETY: the scratch holds all panels; keys and values of the head are readable.
+            unsafe {
+                packed.keys.pack_columns(simd, k, token, [keys, width]);
+                packed.values.pack_rows(simd, v, token, [keys, width], &zeros);
+            }
             (0..n_queries.div_ceil(QUERIES)).into_par_iter().for_each(|block| {
                 let first = block * QUERIES;
                 let rows = (n_queries - first).min(QUERIES);
@@ -96,8 +90,6 @@ unsafe fn attend_block<S: Simd>(
         let mixed = scores.wrapping_add(QUERIES * PITCH);
         let largest = mixed.wrapping_add(QUERIES * width);
         let sums = largest.wrapping_add(QUERIES);
-        let keys_at = Panels { at: packed.keys.get(), stride: packed.strides[0] };
-        let values_at = Panels { at: packed.values.get(), stride: packed.strides[1] };
         let block = S::WIDE * S::MR * CHUNK;
         // SAFETY: the scratch holds every piece, each with the rows of whole blocks; the rest is the caller's promise.
         unsafe {
@@ -106,7 +98,7 @@ unsafe fn attend_block<S: Simd>(
             for first in (0..packed.n_keys).step_by(KEYS) {
                 let keys = (packed.n_keys - first).min(KEYS);
                 let left = Left { at: queries, chunks: &across, block };
-                let right = keys_at.from(first / super::NR, 0);
+                let right = packed.keys.from(first / NR, 0);
                 product::<_, Rows>(simd, left, right, scores, PITCH, [rows, keys], Init::Zero);
                 simd.vectors().run(Running {
                     scores,
@@ -124,7 +116,7 @@ unsafe fn attend_block<S: Simd>(
                 let along: Vec<Chunk> = plane_chunks(keys, PLANE, 0).collect();
                 let init = if first == 0 { Init::Zero } else { Init::Output };
                 let left = Left { at: weights, chunks: &along, block };
-                let right = values_at.from(0, first / 2);
+                let right = packed.values.from(0, first / 2);
                 product::<_, Rows>(simd, left, right, mixed, width, [rows, width], init);
             }
             for row in 0..rows {

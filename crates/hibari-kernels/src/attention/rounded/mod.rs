@@ -8,6 +8,7 @@ pub(super) use self::forward::attend;
 
 use crate::matmul::tile::{CHUNK, Chunk, Init, Layout, MR_MAX, NR, Out, Simd};
 use crate::matmul::{panel_stride, set_rows};
+use crate::memory::Shared;
 
 /// Queries of a block: whole blocks of a product on every instruction set.
 const QUERIES: usize = 96;
@@ -41,11 +42,15 @@ unsafe fn pack_rows<S: Simd>(
 /// A right operand: panels of columns, and words from one to the next.
 #[derive(Clone, Copy)]
 struct Panels {
-    at: *mut u32,
+    at: Shared<u32>,
     stride: usize,
 }
 
 impl Panels {
+    fn new(at: *mut u32, stride: usize) -> Self {
+        Self { at: Shared::new(at), stride }
+    }
+
     /// Words from one panel to the next, and of all, for rows of a head of an item with so many `tokens`.
     fn sizes_of_rows(tokens: usize, width: usize) -> [usize; 2] {
         let stride = panel_stride(NR, tokens.div_ceil(2));
@@ -75,7 +80,7 @@ impl Panels {
             unsafe {
                 let low = from.add(first * stride);
                 let high = if first + 1 < tokens { low.add(stride) } else { zeros.as_ptr() };
-                simd.pack_pair(low, high, width, self.at.add(pair * NR), self.stride);
+                simd.pack_pair(low, high, width, self.at.get().add(pair * NR), self.stride);
             }
         }
     }
@@ -94,7 +99,7 @@ impl Panels {
         for (panel, first) in (0..tokens).step_by(NR).enumerate() {
             // SAFETY: as the caller promises.
             unsafe {
-                let to = self.at.add(panel * self.stride);
+                let to = self.at.get().add(panel * self.stride);
                 let cols = (tokens - first).min(NR);
                 simd.pack_transposed(from.add(first * stride), stride, width, cols, to);
             }
@@ -103,7 +108,7 @@ impl Panels {
 
     /// The panels from `panel` on, and in each the pairs from `pair` on.
     fn from(self, panel: usize, pair: usize) -> Self {
-        Self { at: self.at.wrapping_add(panel * self.stride + pair * NR), ..self }
+        Self::new(self.at.get().wrapping_add(panel * self.stride + pair * NR), self.stride)
     }
 }
 
@@ -135,7 +140,7 @@ unsafe fn product<S: Simd, L: Layout>(
             unsafe {
                 set_rows::<S>(&mut to, out.add(row * pitch + col), pitch, rows - row);
                 let a = left.at.add(block * left.block);
-                let b = right.at.add(panel * right.stride);
+                let b = right.at.get().add(panel * right.stride);
                 simd.block::<L>(a, left.chunks, b, &to, (cols - col).min(NR), init);
             }
         }
