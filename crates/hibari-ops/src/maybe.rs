@@ -21,12 +21,15 @@ impl<B: Backend> Maybe<B> {
         }
     }
 
-    pub(crate) fn of(tensor: Option<FloatTensor<B>>) -> Self {
-        tensor.map_or(Self::Absent, Self::Given)
+    pub(crate) fn as_ref(&self) -> Option<&FloatTensor<B>> {
+        match self {
+            Self::Absent => None,
+            Self::Given(tensor) => Some(tensor),
+        }
     }
 }
 
 /// The operand of a call.
 pub(crate) fn operand<const D: usize>(tensor: Option<Tensor<D>>) -> Maybe<Dispatch> {
-    Maybe::of(tensor.map(Tensor::into_dispatch))
+    tensor.map_or(Maybe::Absent, |tensor| Maybe::Given(tensor.into_dispatch()))
 }

@@ -538,10 +538,8 @@ fn vae_config(file: &Checkpoint, path: &Path) -> Result<VaeConfig, ModelError> {
         blocks: n_layers(file, "decoder.up_blocks.0.resnets.").saturating_sub(1),
         ..published
     };
-    let beside = path.with_file_name("config.json");
-    let json: Option<serde_json::Value> = beside.exists().then(|| read(&beside)).transpose()?;
-    match json.and_then(|json| serde_json::from_value::<Autoencoder>(json).ok()) {
-        Some(own) => own.applied(sizes).map_err(|reason| refused(&beside, reason)),
+    match beside::<Autoencoder>(path)? {
+        Some((file, own)) => own.applied(sizes).map_err(|reason| refused(&file, reason)),
         None => Ok(sizes),
     }
 }
@@ -565,16 +563,14 @@ fn clip_vision(file: &Checkpoint, path: &Path) -> Result<ClipVision, ModelError>
     let width = axis("embeddings.patch_embedding.weight", 0)?;
     let patch_px = axis("embeddings.patch_embedding.weight", 3)?;
     let n_rows = axis("embeddings.position_embedding.weight", 0)?;
-    let beside = path.with_file_name("config.json");
-    let json: Option<serde_json::Value> = beside.exists().then(|| read(&beside)).transpose()?;
-    let own = json.and_then(|json| serde_json::from_value::<ImageEncoder>(json).ok());
-    if let Some(ImageEncoder { hidden_act, .. }) =
-        own.as_ref().filter(|own| own.hidden_act != "gelu")
+    let own = beside::<ImageEncoder>(path)?;
+    if let Some((file, ImageEncoder { hidden_act, .. })) =
+        own.as_ref().filter(|(_, own)| own.hidden_act != "gelu")
     {
         let reason = format!("its image encoder has the activation `{hidden_act}`, not `gelu`");
-        return Err(refused(&beside, reason));
+        return Err(refused(file, reason));
     }
-    let n_heads = own.map_or(width / IMAGE_D_HEAD, |own| own.num_attention_heads);
+    let n_heads = own.map_or(width / IMAGE_D_HEAD, |(_, own)| own.num_attention_heads);
     if n_heads == 0 || !width.is_multiple_of(n_heads) {
         let reason = format!("rows of its image encoder are {width} wide, which are no heads");
         return Err(refused(path, reason));
@@ -634,6 +630,13 @@ fn n_layers(file: &Checkpoint, prefix: &str) -> usize {
         number.parse::<usize>().ok()
     };
     file.names().filter_map(number).max().map_or(0, |last| last + 1)
+}
+
+/// The `config.json` beside a file, if there is one and it is of this kind: it may be that of another part.
+fn beside<T: DeserializeOwned>(path: &Path) -> Result<Option<(PathBuf, T)>, ModelError> {
+    let file = path.with_file_name("config.json");
+    let json: Option<serde_json::Value> = file.exists().then(|| read(&file)).transpose()?;
+    Ok(json.and_then(|json| serde_json::from_value(json).ok()).map(|own| (file, own)))
 }
 
 pub(super) fn read<T: DeserializeOwned>(path: &Path) -> Result<T, ModelError> {

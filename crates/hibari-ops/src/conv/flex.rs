@@ -3,7 +3,7 @@
 use burn::backend::{Flex, TensorMetadata, tensor::FloatTensor};
 use hibari_kernels::conv::{self, Shape};
 
-use super::{ConvOps, added, joined, kernel_size, reference};
+use super::{ConvOps, kernel_size, plain, reference};
 use crate::Maybe;
 use crate::flex::{FlexTensor, all_f32, contiguous, tensor, values};
 
@@ -26,16 +26,14 @@ impl ConvOps for Flex {
         bias: Maybe<Self>,
         shortcut: Maybe<Self>,
     ) -> FloatTensor<Self> {
-        let [before, bias, shortcut] = [before, bias, shortcut].map(Maybe::given);
-        let given = [&before, &bias, &shortcut].into_iter().flatten();
+        let given = [&before, &bias, &shortcut].into_iter().filter_map(Maybe::as_ref);
         if !all_f32(given.chain([&x, &weight])) {
-            let y = reference::conv::<Self>(joined::<Self>(Maybe::of(before), x), weight, bias);
-            return added::<Self>(Maybe::of(shortcut), y);
+            return plain::<Self>(before, x, weight, bias, shortcut);
         }
+        let [before, bias, shortcut] =
+            [before, bias, shortcut].map(|operand| operand.given().map(contiguous));
         let frames = before.as_ref().map_or(0, |before| before.shape()[1]) + x.shape()[1];
         let shape = sizes(&x, frames, channels(&weight), kernel_size(&weight.shape()));
-        let [before, bias, shortcut] =
-            [before, bias, shortcut].map(|tensor| tensor.map(contiguous));
         let (x, weight) = (contiguous(x), contiguous(weight));
         let first = before.as_ref().map_or(&[][..], values);
         let [bias, shortcut] = [&bias, &shortcut].map(|tensor| tensor.as_ref().map(values));

@@ -28,8 +28,7 @@ pub trait ConvOps: Backend {
         #[extension_type] bias: Maybe<Self>,
         #[extension_type] shortcut: Maybe<Self>,
     ) -> FloatTensor<Self> {
-        let y = reference::conv::<Self>(joined::<Self>(before, x), weight, bias.given());
-        added::<Self>(shortcut, y)
+        plain::<Self>(before, x, weight, bias, shortcut)
     }
 
     /// Gradient to the input, from that to the output.
@@ -111,6 +110,17 @@ pub fn conv3d(
     let (x, weight) = (x.into_dispatch(), weight.into_dispatch());
     let [before, shortcut] = [before, shortcut].map(operand);
     Tensor::from_dispatch(<Dispatch as ConvOps>::conv(before, x, weight, operand(bias), shortcut))
+}
+
+/// [`ConvOps::conv`] in plain Burn operations.
+fn plain<B: Backend>(
+    before: Maybe<B>,
+    x: FloatTensor<B>,
+    weight: FloatTensor<B>,
+    bias: Maybe<B>,
+    shortcut: Maybe<B>,
+) -> FloatTensor<B> {
+    added::<B>(shortcut, reference::conv::<B>(joined::<B>(before, x), weight, bias.given()))
 }
 
 /// The frames of `before` and then those of `x`.

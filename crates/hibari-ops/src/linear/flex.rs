@@ -13,12 +13,11 @@ impl LinearOps for Flex {
         weight: FloatTensor<Self>,
         bias: Maybe<Self>,
     ) -> FloatTensor<Self> {
-        let bias = bias.given();
-        if !all_f32(bias.iter().chain([&x, &weight])) {
-            return reference::linear::<Self>(x, weight, bias);
+        if !all_f32(bias.as_ref().into_iter().chain([&x, &weight])) {
+            return reference::linear::<Self>(x, weight, bias.given());
         }
         let ([m, k], [_, n]) = (x.shape().dims(), weight.shape().dims());
-        let (x, weight, bias) = (contiguous(x), contiguous(weight), bias.map(contiguous));
+        let (x, weight, bias) = (contiguous(x), contiguous(weight), bias.given().map(contiguous));
         let bias = bias.as_ref().map(values);
         tensor(matmul::linear(values(&x), values(&weight), bias, [m, k, n]), [m, n])
     }
