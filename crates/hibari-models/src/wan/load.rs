@@ -200,16 +200,24 @@ fn schedule(path: &Path, usual: f64) -> Result<(Method, f64), ModelError> {
     let method = match class.as_str() {
         "UniPCMultistepScheduler" => Method::UniPc,
         "FlowMatchEulerDiscreteScheduler" => Method::Euler,
-        _ => return Err(refused(path, format!("the scheduler `{class}` is not known"))),
+        _ => return Err(unknown_schedule(path, format!("the scheduler `{class}` is not known"))),
     };
     for (name, known) in SCHEDULES {
         let value = others.get(name).map(serde_json::Value::to_string);
         if let Some(value) = value.filter(|value| value != known) {
             let reason = format!("its `{name}` is {value}, and only {known} is known");
-            return Err(refused(path, reason));
+            return Err(unknown_schedule(path, reason));
         }
     }
     Ok((method, flow_shift.or(shift).unwrap_or(usual)))
+}
+
+fn unknown_schedule(path: &Path, reason: String) -> ModelError {
+    ModelError::Request {
+        message: format!("`{}` cannot be used: {reason}", path.display()),
+        hint: "change it there, or move the file away: then steps go as for the published model"
+            .into(),
+    }
 }
 
 /// The text encoder, with the tokenizer of a file or that in its own; without one there is none.
