@@ -6,18 +6,20 @@ use crate::tiles::{self, Halves, Quads, TILE, Tiles};
 
 impl Dots for Amx {
     const MR: usize = 2 * TILE;
+    const GRAIN: usize = TILE;
 
     unsafe fn block(
         self,
         a: *const u32,
         stride: usize,
+        rows: usize,
         b: *const u32,
         quads: usize,
         sums: &mut Sums,
     ) {
         const _: () = assert!(NR == 2 * TILE && STEP == TILE);
         let mut tiles = tiles::of(self);
-        let halves = Halves { low_rows: true, right_columns: true };
+        let halves = Halves { low_rows: rows > TILE, right_columns: true };
         // SAFETY: readable by the caller's promise; no other code of this thread runs before `end`.
         unsafe {
             tiles.start();

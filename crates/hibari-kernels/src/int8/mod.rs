@@ -30,8 +30,10 @@ const NR: usize = 32;
 const MR_MAX: usize = 32;
 /// Quads (four values along the contracted axis, in one word) that a row is completed to.
 const STEP: usize = 16;
-/// Rows of a task: whole blocks on every instruction set.
+/// Most rows of a task: whole blocks on every instruction set.
 const ROWS: usize = 96;
+/// Tasks of one product, or a multiple: threads end together.
+const TASKS: usize = 16;
 /// The largest magnitude of a stored value.
 const LARGEST: f32 = 127.0;
 /// Adding it rounds to an integer, to nearest even.
@@ -45,17 +47,21 @@ struct Sums([[i32; NR]; MR_MAX]);
 
 /// The inner step on an instruction set. A value of the type proves that the processor has it.
 trait Dots: Copy + Send + Sync {
-    /// Rows of a block, at most [`MR_MAX`].
+    /// Most rows of a block, at most [`MR_MAX`].
     const MR: usize;
+    /// Rows that a block is completed to; [`Self::MR`] is a multiple.
+    const GRAIN: usize;
 
-    /// Writes the sums of products of [`Self::MR`] rows of `quads` unsigned quads, `stride` words apart, and a panel.
+    /// Writes the sums of products of `rows` rows of `quads` unsigned quads, `stride` words apart, and a panel.
     ///
     /// # Safety
-    /// `a` must be readable for the rows, `b` for `quads * NR` words; `quads` is a multiple of [`STEP`].
+    /// `rows` is at most [`Self::MR`]; `a` must be readable for as many, completed to [`Self::GRAIN`], and `b` for
+    /// `quads * NR` words; `quads` is a multiple of [`STEP`].
     unsafe fn block(
         self,
         a: *const u32,
         stride: usize,
+        rows: usize,
         b: *const u32,
         quads: usize,
         sums: &mut Sums,
@@ -192,13 +198,14 @@ impl Int8Weight {
         let (k, n) = (self.k, self.n);
         let [quads, stride] = layout(k);
         let zeros = [0.0; NR];
-        let rows_max = m.div_ceil(16).next_multiple_of(D::MR).clamp(D::MR, ROWS);
+        let tasks = m.div_ceil(ROWS).max(1).next_multiple_of(TASKS);
+        let rows_max = m.div_ceil(tasks).next_multiple_of(D::GRAIN).max(D::MR);
         let write = |y: *mut f32| {
             let y = Shared::new(y);
             (0..m.div_ceil(rows_max)).into_par_iter().for_each(|task| {
                 let first = task * rows_max;
                 let rows = (m - first).min(rows_max);
-                let padded = rows.next_multiple_of(D::MR);
+                let padded = rows.next_multiple_of(D::GRAIN);
                 with_scratch(padded * stride, |left| {
                     // SAFETY: the scratch has this many words; zeros are valid.
                     let left = unsafe {
@@ -230,7 +237,7 @@ impl Int8Weight {
                                     prefetch_to_write(to.add(r * n), cols);
                                 }
                                 let a = left.as_ptr().add(r0 * stride);
-                                dots.block(a, stride, words.as_ptr(), quads, &mut sums);
+                                dots.block(a, stride, count, words.as_ptr(), quads, &mut sums);
                                 finish(isa, &sums, &row_scales[r0..][..count], columns, to, n);
                             }
                         }

@@ -8,16 +8,18 @@ pub(super) struct Portable;
 
 impl Dots for Portable {
     const MR: usize = 4;
+    const GRAIN: usize = 1;
 
     unsafe fn block(
         self,
         a: *const u32,
         stride: usize,
+        rows: usize,
         b: *const u32,
         quads: usize,
         sums: &mut Sums,
     ) {
-        for (r, sums) in sums.0.iter_mut().enumerate().take(Self::MR) {
+        for (r, sums) in sums.0.iter_mut().enumerate().take(rows) {
             *sums = [0; NR];
             for quad in 0..quads {
                 // SAFETY: readable by the caller's promise.

@@ -25,17 +25,17 @@ impl AvxVnni {
     }
 }
 
-/// Implements [`Dots`] with the intrinsics of one instruction set: `$rows` rows of two vectors are summed at once.
+/// Implements [`Dots`] with the intrinsics of one instruction set: three times `$grain` rows of two vectors are summed at once.
 macro_rules! dots {
     (
-        $token:ty, $features:literal, $v:ident x $lanes:literal, $rows:literal rows,
+        $token:ty, $features:literal, $v:ident x $lanes:literal, 3 x $grain:literal rows,
         [$load:ident $store:ident $splat:ident $zero:ident $dot:ident]
     ) => {
         const _: () = {
             use std::arch::x86_64::{$dot, $load, $splat, $store, $zero};
 
             #[target_feature(enable = $features)]
-            unsafe fn block(
+            unsafe fn block<const ROWS: usize>(
                 a: *const u32,
                 stride: usize,
                 b: *const u32,
@@ -43,7 +43,7 @@ macro_rules! dots {
                 sums: &mut Sums,
             ) {
                 for c0 in (0..NR).step_by(2 * $lanes) {
-                    let mut acc = [[$zero(); 2]; $rows];
+                    let mut acc = [[$zero(); 2]; ROWS];
                     // SAFETY: readable by the caller's promise; sums are written within the block.
                     unsafe {
                         let mut b = b.add(c0);
@@ -66,18 +66,26 @@ macro_rules! dots {
             }
 
             impl Dots for $token {
-                const MR: usize = $rows;
+                const MR: usize = 3 * $grain;
+                const GRAIN: usize = $grain;
 
                 unsafe fn block(
                     self,
                     a: *const u32,
                     stride: usize,
+                    rows: usize,
                     b: *const u32,
                     quads: usize,
                     sums: &mut Sums,
                 ) {
                     // SAFETY: `self` proves the features; the rest is the caller's promise.
-                    unsafe { block(a, stride, b, quads, sums) }
+                    unsafe {
+                        match rows.div_ceil($grain) {
+                            1 => block::<$grain>(a, stride, b, quads, sums),
+                            2 => block::<{ 2 * $grain }>(a, stride, b, quads, sums),
+                            _ => block::<{ 3 * $grain }>(a, stride, b, quads, sums),
+                        }
+                    }
                 }
             }
         };
@@ -85,13 +93,13 @@ macro_rules! dots {
 }
 
 dots! {
-    Avx512Vnni, "avx512f,avx512bw,avx512vnni", __m512i x 16, 12 rows,
+    Avx512Vnni, "avx512f,avx512bw,avx512vnni", __m512i x 16, 3 x 4 rows,
     [_mm512_loadu_si512 _mm512_storeu_si512 _mm512_set1_epi32 _mm512_setzero_si512
      _mm512_dpbusd_epi32]
 }
 
 dots! {
-    AvxVnni, "avx2,avxvnni", __m256i x 8, 6 rows,
+    AvxVnni, "avx2,avxvnni", __m256i x 8, 3 x 2 rows,
     [_mm256_loadu_si256 _mm256_storeu_si256 _mm256_set1_epi32 _mm256_setzero_si256
      _mm256_dpbusd_avx_epi32]
 }
