@@ -37,4 +37,6 @@ pub enum Products {
     Exact,
     /// bf16, with sums in 32-bit floats, on instruction sets where that is faster.
     Bf16,
+    /// 8-bit integers, with exact sums, where the processor multiplies them and there is a kernel; else as [`Self::Bf16`].
+    Int8,
 }

@@ -93,6 +93,9 @@ pub fn attention(sizes: attention::Shape, runs: usize) -> Vec<Row> {
         ("attention_bf16", "attention_bf16_d", Products::Bf16),
         ("attention", "attention_d", Products::Exact),
     ];
+    let int8 = row("attention_int8", &shape, work(2.0, 1), runs, &|| {
+        drop(black_box(attention::attention(inputs, None, sizes, Products::Int8)));
+    });
     let rows = all.map(|(forward, backward, products)| {
         let attended = attention::attention(inputs, None, sizes, products);
         let saved = [attended.out.as_slice(), &attended.log_sums];
@@ -104,7 +107,7 @@ pub fn attention(sizes: attention::Shape, runs: usize) -> Vec<Row> {
         });
         [forward, backward]
     });
-    rows.into_iter().flatten().collect()
+    rows.into_iter().flatten().chain([int8]).collect()
 }
 
 /// `len` values in -1..1 that are not all alike.

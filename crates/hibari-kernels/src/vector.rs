@@ -85,11 +85,17 @@ pub(crate) fn sum(x: &[f32], f: impl Fn(f32) -> f32) -> f32 {
 
 /// Adds the lanes pairwise.
 #[inline(always)]
-fn total(mut lanes: [f32; LANES]) -> f32 {
-    let mut half = LANES / 2;
+fn total(lanes: [f32; LANES]) -> f32 {
+    folded(lanes, |a, b| a + b)
+}
+
+/// Folds the first half of the lanes with the second until one is left; their number is a power of two.
+#[inline(always)]
+pub(crate) fn folded<T: Copy, const N: usize>(mut lanes: [T; N], f: impl Fn(T, T) -> T) -> T {
+    let mut half = N / 2;
     while half > 0 {
         for lane in 0..half {
-            lanes[lane] += lanes[lane + half];
+            lanes[lane] = f(lanes[lane], lanes[lane + half]);
         }
         half /= 2;
     }

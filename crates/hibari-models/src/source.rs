@@ -61,7 +61,8 @@ impl Residency {
     pub fn products(self) -> Products {
         match self {
             Self::F32 => Products::Exact,
-            Self::Bf16 | Self::Int8 | Self::Streamed => Products::Bf16,
+            Self::Bf16 | Self::Streamed => Products::Bf16,
+            Self::Int8 => Products::Int8,
         }
     }
 }

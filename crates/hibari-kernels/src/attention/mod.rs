@@ -1,4 +1,5 @@
-//! Scaled dot-product attention over heads stored side by side, forward and backward, with products of f32 or of bf16.
+//! Scaled dot-product attention over heads stored side by side, forward and backward, with products of f32 or of bf16, forward also of
+//! 8-bit integers.
 //!
 //! Of the scores only those of a block of queries exist at a time, in the second-level cache; the backward pass computes
 //! them again from the logarithm of each query's sum. Heads are independent, and every sum within a head runs in one fixed
@@ -6,12 +7,14 @@
 
 mod exact;
 mod head;
+mod integer;
 mod rounded;
 mod softmax;
 #[cfg(test)]
 mod tests;
 
 use crate::Products;
+use crate::int8::{self, dispatch_dots};
 use crate::isa::{self, Isa};
 use crate::matmul::dispatch_product;
 use crate::matmul::tile::Simd;
@@ -174,7 +177,7 @@ pub fn attention_backward(
 /// Whether operands are rounded: where products are of f32 anyway it gains nothing while a block's rows of scores stay in
 /// the cache.
 fn is_rounding<S: Simd>(_simd: S, products: Products, shape: Shape) -> bool {
-    products == Products::Bf16 && (S::WIDE == 1 || shape.n_keys > EXACT_KEYS)
+    products != Products::Exact && (S::WIDE == 1 || shape.n_keys > EXACT_KEYS)
 }
 
 /// [`attention`] on one instruction set.
@@ -189,6 +192,13 @@ unsafe fn attention_into(
     products: Products,
     out: [*mut f32; 2],
 ) {
+    if products == Products::Int8 && int8::is_fast(isa) {
+        // SAFETY: as the caller promises.
+        dispatch_dots!(isa, dots => unsafe {
+            integer::attend(dots, isa, inputs, key_lens, shape, out);
+        });
+        return;
+    }
     dispatch_product!(isa, simd => {
         // SAFETY: as the caller promises.
         unsafe {

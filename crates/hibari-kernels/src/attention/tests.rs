@@ -3,9 +3,10 @@
 use half::bf16;
 
 use super::{
-    Shape, attention, attention_backward, attention_backward_into, attention_into, rounded,
+    Shape, attention, attention_backward, attention_backward_into, attention_into, integer, rounded,
 };
 use crate::Products;
+use crate::int8::dispatch_dots;
 use crate::isa::Isa;
 use crate::matmul::dispatch_product;
 use crate::testing::{BF16_BOUND, assert_close, assert_same_at_any_thread_count, values};
@@ -174,13 +175,68 @@ fn rounded_products_match_f64_on_every_isa() {
     }
 }
 
+/// Error bound of operands of 8 bits: queries, keys, weights and values all leave about a hundredth.
+const INT8_BOUND: f64 = 3e-2;
+
+#[test]
+fn integer_products_match_f64_and_have_the_same_bits_on_every_isa() {
+    let long = [shape([1, 1], [100, 1100], 64), shape([2, 2], [20, 513], 48)];
+    for shape in SHAPES.into_iter().chain(long) {
+        let q: Vec<f32> = values(1, shape.queries_len()).iter().map(|value| 4.0 * value).collect();
+        // A part that all keys share changes no weight; values are around one, so that what is mixed is not near zero.
+        let [mut k, mut v] = [(2, 3.0), (3, 1.0)].map(|(seed, shared)| -> Vec<f32> {
+            values(seed, shape.keys_len()).iter().map(|value| value + shared).collect()
+        });
+        let lens: Vec<usize> = (0..shape.batch)
+            .map(|item| if item % 2 == 0 { shape.n_keys } else { shape.n_keys.div_ceil(2) })
+            .collect();
+        let [out_ref, sums_ref, ..] = reference([&q, &k, &v, &q], &lens, shape);
+        for (item, &len) in lens.iter().enumerate() {
+            let [start, end] =
+                [len, shape.n_keys].map(|key| (item * shape.n_keys + key) * shape.token());
+            k[start..end].fill(f32::NAN);
+            v[start..end].fill(f32::NAN);
+        }
+        let mut first = None;
+        for isa in Isa::ALL.into_iter().filter(|isa| isa.is_available()) {
+            let what = |name| format!("{name} {isa:?} {shape:?}");
+            let mut out = vec![f32::NAN; q.len()];
+            let mut sums = vec![f32::NAN; shape.sums_len()];
+            let to = [out.as_mut_ptr(), sums.as_mut_ptr()];
+            // SAFETY: the lengths are those of the shape.
+            dispatch_dots!(isa, dots => unsafe {
+                integer::attend(dots, isa, [&q, &k, &v], Some(&lens), shape, to);
+            });
+            assert_close(&what("out"), &out, &out_ref, INT8_BOUND);
+            assert_close(&what("log_sums"), &sums, &sums_ref, INT8_BOUND);
+            let expected = first.get_or_insert_with(|| (out.clone(), sums.clone()));
+            assert!(*expected == (out, sums), "{}", what("bits"));
+        }
+    }
+}
+
+#[test]
+fn many_small_weights_keep_their_sum_in_8_bits() {
+    // One key is a thousand times as heavy as each of the others, which have a value of one.
+    let shape = shape([1, 1], [1, 512], 16);
+    let mut q = vec![0.0; 16];
+    q[0] = 4.0 * 1000.0_f32.ln();
+    let mut k = vec![0.0; shape.keys_len()];
+    k[7 * 16] = 1.0;
+    let mut v = vec![1.0; shape.keys_len()];
+    v[7 * 16..][..16].fill(0.0);
+    let expected = 511.0 / 1511.0;
+    let out = attention([&q, &k, &v], None, shape, Products::Int8).out;
+    assert!(out.iter().all(|value| (value - expected).abs() < 0.01), "{out:?}, not {expected}");
+}
+
 #[test]
 fn a_score_that_is_not_a_number_is_not_hidden() {
     let shape = shape([1, 1], [2, 20], 16);
     let mut k = values(1, shape.keys_len());
     k[5 * 16] = f32::NAN;
     let q = values(2, shape.queries_len());
-    for products in [Products::Exact, Products::Bf16] {
+    for products in [Products::Exact, Products::Bf16, Products::Int8] {
         let out = attention([&q, &k, &k], None, shape, products).out;
         assert!(out.iter().all(|value| value.is_nan()), "{products:?}: {out:?}");
     }
@@ -192,7 +248,7 @@ fn thread_count_changes_no_bit() {
     let (q, k) = (values(1, shape.queries_len()), values(2, shape.keys_len()));
     let (v, d_out) = (values(3, shape.keys_len()), values(4, shape.queries_len()));
     let inputs = [q.as_slice(), &k, &v];
-    for products in [Products::Exact, Products::Bf16] {
+    for products in [Products::Exact, Products::Bf16, Products::Int8] {
         let what = |name| format!("{name} {products:?}");
         let attended = attention(inputs, None, shape, products);
         let saved = [attended.out.as_slice(), &attended.log_sums];

@@ -18,35 +18,39 @@ mod vnni;
 use half::bf16;
 use rayon::prelude::*;
 
-use self::portable::Portable;
+pub(crate) use self::portable::Portable;
 use crate::epilogue::Epilogue;
 use crate::isa::{self, Isa};
 use crate::memory::{Shared, filled, prefetch_to_write, with_scratch};
-use crate::vector::for_each_isa;
+use crate::vector::{folded, for_each_isa};
 
 /// Columns of a panel of the weight, and of a block.
-const NR: usize = 32;
+pub(crate) const NR: usize = 32;
 /// Most rows of a block.
 const MR_MAX: usize = 32;
 /// Quads (four values along the contracted axis, in one word) that a row is completed to.
-const STEP: usize = 16;
+pub(crate) const STEP: usize = 16;
 /// Most rows of a task: whole blocks on every instruction set.
 const ROWS: usize = 96;
 /// Tasks of one product, or a multiple: threads end together.
 const TASKS: usize = 16;
 /// The largest magnitude of a stored value.
-const LARGEST: f32 = 127.0;
+pub(crate) const LARGEST: f32 = 127.0;
 /// Adding it rounds to an integer, to nearest even.
-const ROUND: f32 = 12_582_912.0;
+pub(crate) const ROUND: f32 = 12_582_912.0;
 /// What makes stored activations positive.
 const ZERO: i32 = 128;
 
 /// Sums of a block.
 #[repr(align(64))]
-struct Sums([[i32; NR]; MR_MAX]);
+pub(crate) struct Sums(pub(crate) [[i32; NR]; MR_MAX]);
+
+impl Sums {
+    pub(crate) const ZERO: Self = Self([[0; NR]; MR_MAX]);
+}
 
 /// The inner step on an instruction set. A value of the type proves that the processor has it.
-trait Dots: Copy + Send + Sync {
+pub(crate) trait Dots: Copy + Send + Sync {
     /// Most rows of a block, at most [`MR_MAX`].
     const MR: usize;
     /// Rows that a block is completed to; [`Self::MR`] is a multiple.
@@ -67,6 +71,61 @@ trait Dots: Copy + Send + Sync {
         sums: &mut Sums,
     );
 }
+
+/// The inner steps, one for each kind of instruction.
+pub(crate) enum AnyDots {
+    #[cfg(target_arch = "x86_64")]
+    Amx(isa::Amx),
+    #[cfg(target_arch = "x86_64")]
+    Avx512Vnni(vnni::Avx512Vnni),
+    #[cfg(target_arch = "x86_64")]
+    AvxVnni(vnni::AvxVnni),
+    Portable,
+}
+
+impl AnyDots {
+    /// Those of an instruction set, or of the next lower one that has 8-bit products.
+    pub(crate) fn of(isa: Isa) -> Self {
+        #[cfg(target_arch = "x86_64")]
+        {
+            if let (Isa::Amx, Some(amx)) = (isa, isa::Amx::detect()) {
+                return Self::Amx(amx);
+            }
+            if let (true, Some(vnni)) = (isa >= Isa::Avx512, vnni::Avx512Vnni::detect()) {
+                return Self::Avx512Vnni(vnni);
+            }
+            if let (true, Some(vnni)) = (isa >= Isa::Avx2, vnni::AvxVnni::detect()) {
+                return Self::AvxVnni(vnni);
+            }
+        }
+        let _ = isa;
+        Self::Portable
+    }
+}
+
+/// Whether there is an instruction for 8-bit products.
+pub(crate) fn is_fast(isa: Isa) -> bool {
+    !matches!(AnyDots::of(isa), AnyDots::Portable)
+}
+
+/// Runs `$body` with `$dots` bound to the inner steps on `$isa`.
+macro_rules! dispatch_dots {
+    ($isa:expr, $dots:ident => $body:expr) => {
+        match $crate::int8::AnyDots::of($isa) {
+            #[cfg(target_arch = "x86_64")]
+            $crate::int8::AnyDots::Amx($dots) => $body,
+            #[cfg(target_arch = "x86_64")]
+            $crate::int8::AnyDots::Avx512Vnni($dots) => $body,
+            #[cfg(target_arch = "x86_64")]
+            $crate::int8::AnyDots::AvxVnni($dots) => $body,
+            $crate::int8::AnyDots::Portable => {
+                let $dots = $crate::int8::Portable;
+                $body
+            }
+        }
+    };
+}
+pub(crate) use dispatch_dots;
 
 /// A weight `[k, n]` of 8-bit integers, the same for every instruction set.
 #[derive(Clone, PartialEq)]
@@ -171,19 +230,7 @@ impl Int8Weight {
         if let Some(bias) = bias {
             assert_eq!(bias.len(), self.n, "the bias is not [{}]", self.n);
         }
-        #[cfg(target_arch = "x86_64")]
-        {
-            if let (Isa::Amx, Some(amx)) = (isa, isa::Amx::detect()) {
-                return self.linear_by(amx, isa, x, bias, epilogue, m);
-            }
-            if let (true, Some(vnni)) = (isa >= Isa::Avx512, vnni::Avx512Vnni::detect()) {
-                return self.linear_by(vnni, isa, x, bias, epilogue, m);
-            }
-            if let (true, Some(vnni)) = (isa >= Isa::Avx2, vnni::AvxVnni::detect()) {
-                return self.linear_by(vnni, isa, x, bias, epilogue, m);
-            }
-        }
-        self.linear_by(Portable, isa, x, bias, epilogue, m)
+        dispatch_dots!(isa, dots => self.linear_by(dots, isa, x, bias, epilogue, m))
     }
 
     fn linear_by<D: Dots>(
@@ -217,7 +264,7 @@ impl Int8Weight {
                         let row = &x[(first + r) * k..][..k];
                         row_scales[r] = quantise(isa, row, &mut left[r * stride..][..quads]);
                     }
-                    let mut sums = Sums([[0; NR]; MR_MAX]);
+                    let mut sums = Sums::ZERO;
                     for (panel, words) in self.words.chunks_exact(quads * NR).enumerate() {
                         let col = panel * NR;
                         let cols = (n - col).min(NR);
@@ -265,7 +312,7 @@ struct Columns<'a> {
 
 for_each_isa! {
     /// Stores a row as unsigned quads and returns its scale; one that is not finite makes the scale NaN.
-    fn quantise(x: &[f32], to: &mut [u32]) -> f32 {
+    pub(crate) fn quantise(x: &[f32], to: &mut [u32]) -> f32 {
         const LANES: usize = 16;
         let mut largest = [0.0_f32; LANES];
         let mut wrong = [0.0_f32; LANES];
@@ -279,9 +326,9 @@ for_each_isa! {
                 wrong[lane] += values[lane] * 0.0;
             }
         }
-        let largest = largest.into_iter().fold(0.0, f32::max);
+        let largest = folded(largest, |a, b| if a > b { a } else { b });
         // Zero where all values are finite.
-        let wrong: f32 = wrong.into_iter().sum();
+        let wrong = folded(wrong, |a, b| a + b);
         if wrong.is_nan() || largest <= 0.0 {
             to.fill(0x8080_8080);
             return wrong;

@@ -4,7 +4,7 @@ use super::{Dots, NR, Sums};
 
 /// Portable code.
 #[derive(Clone, Copy)]
-pub(super) struct Portable;
+pub(crate) struct Portable;
 
 impl Dots for Portable {
     const MR: usize = 4;

@@ -5,7 +5,7 @@ use crate::isa::{Avx2, Avx512};
 
 /// Proof that the processor has AVX-512 VNNI beside [`Avx512`].
 #[derive(Clone, Copy)]
-pub(super) struct Avx512Vnni(());
+pub(crate) struct Avx512Vnni(());
 
 impl Avx512Vnni {
     /// The token, if the processor has the features.
@@ -16,7 +16,7 @@ impl Avx512Vnni {
 
 /// Proof that the processor has AVX-VNNI beside [`Avx2`].
 #[derive(Clone, Copy)]
-pub(super) struct AvxVnni(());
+pub(crate) struct AvxVnni(());
 
 impl AvxVnni {
     /// The token, if the processor has the features.

@@ -124,7 +124,7 @@ impl Conv3d {
         });
         match self.products {
             Products::Exact => self.forward(Tensor::cat(vec![before, x], 1), 1),
-            Products::Bf16 => {
+            Products::Bf16 | Products::Int8 => {
                 let (weight, bias) = (self.weight.val(), self.bias.val());
                 conv::conv3d(Some(before), x, weight, Some(bias), None)
             }
