@@ -213,8 +213,8 @@ fn doctor_bench_and_vocabulary_speak_json() {
 
     let rows = json(&["bench", "attention", "--json", "--runs", "1"]);
     let sets = doctor_sets(&json(&["doctor", "--json"])[0]);
-    assert_eq!(rows.len(), 2 * 4 * sets, "shapes, kernels, instruction sets");
-    assert_eq!(rows.iter().filter(|row| row["is_chosen"] == true).count(), 8);
+    assert_eq!(rows.len(), 2 * 5 * sets, "shapes, kernels, instruction sets");
+    assert_eq!(rows.iter().filter(|row| row["is_chosen"] == true).count(), 10);
     assert!(rows.iter().all(|row| row["gflops"].as_f64().unwrap() > 0.0));
     let unknown = place.run(&["bench", "nothing"]);
     assert!(unknown.code == Some(2) && unknown.stderr.contains("begin with linear"), "{unknown:?}");
