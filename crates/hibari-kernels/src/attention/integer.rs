@@ -14,7 +14,7 @@ use std::f32::consts::{LN_2, LOG2_E};
 use rayon::prelude::*;
 
 use super::Shape;
-use crate::int8::{Dots, LARGEST, NR, ROUND, STEP, Sums, quantise};
+use crate::int8::{Dots, LARGEST, NR, STEP, Sums, place, quantise, sum_columns};
 use crate::isa::Isa;
 use crate::memory::{Shared, with_scratch};
 use crate::vector::{folded, for_each_isa, sums};
@@ -30,8 +30,8 @@ const WEIGHTS: usize = KEYS / 4;
 const WEIGHTS_PITCH: usize = WEIGHTS + STEP;
 /// What the largest weight of a tile is stored as; with any threshold it stays a byte.
 const LARGEST_WEIGHT: f32 = 254.0;
-/// Four zeros as a left operand holds them; what also turns its bytes into those of a right operand, and back.
-const ZEROS: u32 = 0x8080_8080;
+/// Adding it rounds to an integer, to nearest even, which is then in the low bits.
+const ROUND: f32 = 12_582_912.0;
 
 /// Keys and values of a head, in panels of 32 columns; in each, for each quad, a word of each column.
 struct Head<'a> {
@@ -92,7 +92,7 @@ pub(super) unsafe fn attend<D: Dots>(
             .split_at_mut(keys_len);
             mean_of(isa, rows(k), &mut mean);
             pack_keys(isa, rows(k), &mean, keys, &mut key_scales);
-            sum_keys(dots, keys, quads_across(width), &mut key_offsets);
+            sum_columns(dots, keys, quads_across(width), &mut key_offsets);
             let tile_len = WEIGHTS * columns;
             let packed =
                 values.chunks_exact_mut(tile_len).zip(value_scales.chunks_exact_mut(columns));
@@ -183,20 +183,7 @@ fn pack_keys(isa: Isa, rows: Rows<'_>, mean: &[f32], words: &mut [u32], scales: 
         }
         scales[key] = quantise(isa, &centred, &mut row);
         let panel = &mut words[key / NR * quads * NR..][..quads * NR];
-        for (to, word) in panel.iter_mut().skip(key % NR).step_by(NR).zip(&row) {
-            *to = word ^ ZEROS;
-        }
-    }
-}
-
-/// What sums of products with packed keys are too large by: what a query of zeros would give.
-fn sum_keys<D: Dots>(dots: D, words: &[u32], quads: usize, offsets: &mut [i32]) {
-    let zeros = vec![ZEROS; D::GRAIN * quads];
-    let mut sums = Sums::ZERO;
-    for (panel, offsets) in words.chunks_exact(quads * NR).zip(offsets.chunks_exact_mut(NR)) {
-        // SAFETY: `zeros` has the rows of a block, the panel all quads.
-        unsafe { dots.block(zeros.as_ptr(), quads, 1, panel.as_ptr(), quads, &mut sums) };
-        offsets.copy_from_slice(&sums.0[0]);
+        place(&row, panel, key % NR);
     }
 }
 

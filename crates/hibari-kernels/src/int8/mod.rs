@@ -36,10 +36,8 @@ const ROWS: usize = 96;
 const TASKS: usize = 16;
 /// The largest magnitude of a stored value.
 pub(crate) const LARGEST: f32 = 127.0;
-/// Adding it rounds to an integer, to nearest even.
-pub(crate) const ROUND: f32 = 12_582_912.0;
-/// What makes stored activations positive.
-const ZERO: i32 = 128;
+/// Four zeros as a left operand holds them; what also turns its bytes into those of a right operand, and back.
+const ZEROS: u32 = 0x8080_8080;
 
 /// Sums of a block.
 #[repr(align(64))]
@@ -159,6 +157,7 @@ impl Int8Weight {
     #[must_use]
     pub fn from_bf16_rows(weight: &[bf16], [k, n]: [usize; 2]) -> Self {
         assert_eq!(weight.len(), k * n, "the weight is not [{n}, {k}]");
+        let isa = isa::best();
         let [quads, _] = layout(k);
         let columns = n.next_multiple_of(NR);
         let mut words = vec![0; quads * columns];
@@ -166,21 +165,16 @@ impl Int8Weight {
         let panels = words.par_chunks_mut((quads * NR).max(1));
         let outputs = scales.par_chunks_mut(NR).zip(offsets.par_chunks_mut(NR));
         panels.zip(outputs).enumerate().for_each(|(panel, (words, (scales, offsets)))| {
-            for (c, row) in weight.chunks(k.max(1)).skip(panel * NR).take(NR).enumerate() {
-                let largest = row.iter().fold(0.0_f32, |max, value| max.max(value.to_f32().abs()));
-                let scale = largest / LARGEST;
-                let inverse = if scale > 0.0 { 1.0 / scale } else { 0.0 };
-                scales[c] = scale;
-                for (quad, values) in row.chunks(4).enumerate() {
-                    let mut bytes = [0; 4];
-                    for (byte, value) in bytes.iter_mut().zip(values) {
-                        let stored = (value.to_f32() * inverse + ROUND - ROUND) as i8;
-                        offsets[c] += ZERO * i32::from(stored);
-                        *byte = stored.cast_unsigned();
-                    }
-                    words[quad * NR + c] = u32::from_le_bytes(bytes);
+            let (mut values, mut row) = (vec![0.0; k], vec![0; k.div_ceil(4)]);
+            let rows = weight.chunks(k.max(1)).skip(panel * NR).take(NR);
+            for (col, (scale, from)) in scales.iter_mut().zip(rows).enumerate() {
+                for (value, from) in values.iter_mut().zip(from) {
+                    *value = from.to_f32();
                 }
+                *scale = quantise(isa, &values, &mut row);
+                place(&row, words, col);
             }
+            dispatch_dots!(isa, dots => sum_columns(dots, words, quads, offsets));
         });
         scales.truncate(n);
         offsets.truncate(n);
@@ -299,6 +293,25 @@ impl Int8Weight {
         };
         // SAFETY: every row and every panel is written.
         unsafe { filled(m * n, write) }
+    }
+}
+
+/// Writes a quantised row as a column of a panel, which is zero there.
+pub(crate) fn place(row: &[u32], panel: &mut [u32], col: usize) {
+    for (to, word) in panel.iter_mut().skip(col).step_by(NR).zip(row) {
+        *to = word ^ ZEROS;
+    }
+}
+
+/// What sums of products with the columns of panels are too large by: what a row of zeros would give.
+pub(crate) fn sum_columns<D: Dots>(dots: D, panels: &[u32], quads: usize, offsets: &mut [i32]) {
+    let zeros = vec![ZEROS; D::GRAIN * quads];
+    let mut sums = Sums::ZERO;
+    let panels = panels.chunks_exact((quads * NR).max(1));
+    for (panel, offsets) in panels.zip(offsets.chunks_exact_mut(NR)) {
+        // SAFETY: `zeros` has the rows of a block, the panel all quads.
+        unsafe { dots.block(zeros.as_ptr(), quads, 1, panel.as_ptr(), quads, &mut sums) };
+        offsets.copy_from_slice(&sums.0[0]);
     }
 }
 

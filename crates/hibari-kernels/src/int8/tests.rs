@@ -18,21 +18,17 @@ fn weight([k, n]: [usize; 2]) -> (Vec<bf16>, Int8Weight) {
 
 /// As the module says, in integers.
 fn reference(x: &[f32], rows: &[bf16], bias: &[f32], [m, k, n]: [usize; 3]) -> Vec<f32> {
-    let stored = |values: &[f32]| {
+    let stored = |values: &[f32]| -> (f32, Vec<i32>) {
         let largest = values.iter().fold(0.0_f32, |max, value| max.max(value.abs()));
-        (largest / 127.0, largest)
+        let round = |value: &f32| (value * (127.0 / largest) + 128.5).floor() as i32 - 128;
+        (largest / 127.0, values.iter().map(round).collect())
     };
     let mut y = Vec::with_capacity(m * n);
     for x in x.chunks(k) {
-        let (x_scale, largest) = stored(x);
-        let u: Vec<i32> = x
-            .iter()
-            .map(|value| (value * (127.0 / largest) + 128.5).floor() as i32 - 128)
-            .collect();
+        let (x_scale, u) = stored(x);
         for (row, bias) in rows.chunks(k).zip(bias) {
             let row: Vec<f32> = row.iter().map(|value| value.to_f32()).collect();
-            let (w_scale, _) = stored(&row);
-            let w = row.iter().map(|value| (value * (1.0 / w_scale)).round_ties_even() as i32);
+            let (w_scale, w) = stored(&row);
             let sum: i32 = u.iter().zip(w).map(|(u, w)| u * w).sum();
             y.push(sum as f32 * (x_scale * w_scale) + bias);
         }
