@@ -6,6 +6,9 @@
 /// Partial sums of a long sum; a multiple of every vector length.
 pub(crate) const LANES: usize = 32;
 
+/// Adding it rounds to an integer, to nearest even, which is then in the low bits.
+pub(crate) const ROUND: f32 = 12_582_912.0;
+
 /// Compiles a function for each instruction set; the first argument chooses one.
 macro_rules! for_each_isa {
     ($(#[$meta:meta])* $vis:vis fn $name:ident($($arg:ident: $ty:ty),* $(,)?) $(-> $out:ty)? $body:block) => {
@@ -107,8 +110,6 @@ pub(crate) fn folded<T: Copy, const N: usize>(mut lanes: [T; N], f: impl Fn(T, T
 /// `x = n ln 2 + r`, and a polynomial in `r` as in the Cephes library, `expf`.
 #[inline(always)]
 pub(crate) fn exp(x: f32) -> f32 {
-    /// Adding it rounds to an integer, which is then in the low bits.
-    const ROUND: f32 = 12_582_912.0;
     const LN_2_HIGH: f32 = 0.693_359_4;
     const LN_2_LOW: f32 = -2.121_944_4e-4;
     const TERMS: [f32; 6] =

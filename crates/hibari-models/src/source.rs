@@ -49,7 +49,8 @@ pub enum Residency {
     #[default]
     Bf16,
     /// Rounded to 8-bit integers with a scale for each output, and so are the values that they multiply, with a scale for
-    /// each token: a quarter of the memory of [`Self::F32`], and the fastest where the processor multiplies integers.
+    /// each token, and what attention multiplies: a quarter of the memory of [`Self::F32`], and the fastest where the
+    /// processor multiplies integers.
     Int8,
     /// Products as with [`Self::Bf16`], the same bits; but each weight stays in its file, in whatever form it has there,
     /// and is packed anew at each use. Memory holds one weight at a time, so larger models than memory run.

@@ -1,8 +1,8 @@
 //! Attention with products of 8-bit integers: blocks of queries against tiles of keys, with running maxima.
 //!
-//! A query has a scale, and so has a key, from which the mean of all keys is taken first: that changes no weight. Values have a
-//! scale for each tile and column. Weights are rounded relative to the largest of their tile, each up or down at a threshold
-//! of its own: the many small ones of a long row keep their sum, which rounding to the nearest would make zero.
+//! A query has a scale, and so has a key, from which the mean of all keys is taken first: that changes no weight. Values have
+//! a scale for each tile and column. Weights are rounded relative to the largest of their tile, each up or down at a
+//! threshold of its own: the many small ones of a long row keep their sum, which rounding to the nearest would make zero.
 //!
 //! Sums of products are exact and all else is plain loops, so every instruction set gives the same bits.
 //!
@@ -10,14 +10,15 @@
 //! Zhang et al., SageAttention (arXiv:2410.02367), section 4; the thresholds are ours
 
 use std::f32::consts::{LN_2, LOG2_E};
+use std::ops::Range;
 
 use rayon::prelude::*;
 
 use super::Shape;
-use crate::int8::{Dots, LARGEST, NR, STEP, Sums, place, quantise, sum_columns};
+use crate::int8::{Columns, Dots, LARGEST, NR, Sums, finish, layout, place, quantise, sum_columns};
 use crate::isa::Isa;
 use crate::memory::{Shared, with_scratch};
-use crate::vector::{folded, for_each_isa, sums};
+use crate::vector::{ROUND, folded, for_each_isa, sums};
 
 /// Queries of a block: whole blocks of a product on every instruction set.
 const QUERIES: usize = 96;
@@ -25,13 +26,10 @@ const QUERIES: usize = 96;
 const KEYS: usize = 512;
 /// Floats from one row of scores to the next: an odd number of cache lines.
 const PITCH: usize = KEYS + 16;
-/// Words of a row of weights, and from one to the next.
+/// Words of a row of weights.
 const WEIGHTS: usize = KEYS / 4;
-const WEIGHTS_PITCH: usize = WEIGHTS + STEP;
 /// What the largest weight of a tile is stored as; with any threshold it stays a byte.
 const LARGEST_WEIGHT: f32 = 254.0;
-/// Adding it rounds to an integer, to nearest even, which is then in the low bits.
-const ROUND: f32 = 12_582_912.0;
 
 /// Keys and values of a head, in panels of 32 columns; in each, for each quad, a word of each column.
 struct Head<'a> {
@@ -49,11 +47,6 @@ struct Head<'a> {
     /// Zero, or not a number if a key is not.
     wrong: f32,
     thresholds: &'a [f32; KEYS],
-}
-
-/// Quads of a query or a key.
-fn quads_across(width: usize) -> usize {
-    width.div_ceil(4).next_multiple_of(STEP)
 }
 
 /// Writes outputs and logarithms of sums.
@@ -79,7 +72,8 @@ pub(super) unsafe fn attend<D: Dots>(
             |values| Rows { values, first: shape.start(head, all_keys), token, n_keys, width };
         let padded = n_keys.next_multiple_of(NR);
         let (tiles, columns) = (n_keys.div_ceil(KEYS), width.next_multiple_of(NR));
-        let (keys_len, values_len) = (quads_across(width) * padded, tiles * WEIGHTS * columns);
+        let [quads, _] = layout(width);
+        let (keys_len, values_len) = (quads * padded, tiles * WEIGHTS * columns);
         let (mut key_scales, mut key_offsets) = (vec![0.0; padded], vec![0; padded]);
         let mut value_scales = vec![0.0; tiles * columns];
         let mut mean = vec![0.0; width];
@@ -92,7 +86,7 @@ pub(super) unsafe fn attend<D: Dots>(
             .split_at_mut(keys_len);
             mean_of(isa, rows(k), &mut mean);
             pack_keys(isa, rows(k), &mean, keys, &mut key_scales);
-            sum_columns(dots, keys, quads_across(width), &mut key_offsets);
+            sum_columns(dots, keys, quads, &mut key_offsets);
             let tile_len = WEIGHTS * columns;
             let packed =
                 values.chunks_exact_mut(tile_len).zip(value_scales.chunks_exact_mut(columns));
@@ -175,7 +169,7 @@ for_each_isa! {
 
 /// Packs keys less their mean; the words must be zero.
 fn pack_keys(isa: Isa, rows: Rows<'_>, mean: &[f32], words: &mut [u32], scales: &mut [f32]) {
-    let quads = quads_across(rows.width);
+    let [quads, _] = layout(rows.width);
     let (mut centred, mut row) = (vec![0.0; rows.width], vec![0; rows.width.div_ceil(4)]);
     for key in 0..rows.n_keys {
         for ((to, value), mean) in centred.iter_mut().zip(rows.row(key)).zip(mean) {
@@ -233,9 +227,9 @@ unsafe fn attend_block<D: Dots>(
     [out, log_sums]: [*mut f32; 2],
 ) {
     let (shape, width, token) = (head.shape, head.shape.d_head, head.shape.token());
-    let (across, columns) = (quads_across(width), width.next_multiple_of(NR));
-    let stride = across + STEP;
-    let (queries_len, weights_len) = (QUERIES * stride, QUERIES * WEIGHTS_PITCH);
+    let ([across, query], [_, weight]) = (layout(width), layout(KEYS));
+    let columns = width.next_multiple_of(NR);
+    let (queries_len, weights_len) = (QUERIES * query, QUERIES * weight);
     let (scores_len, mixed_len) = (QUERIES * PITCH, QUERIES * columns);
     let all = queries_len + weights_len + scores_len + mixed_len;
     with_scratch(all, |scratch| {
@@ -253,35 +247,32 @@ unsafe fn attend_block<D: Dots>(
         };
         let mut row_scales = [0.0; QUERIES];
         for row in 0..n_rows {
-            let (q, to) = (&q[row * token..][..width], &mut queries[row * stride..][..across]);
+            let (q, to) = (&q[row * token..][..width], &mut queries[row * query..][..across]);
             row_scales[row] = quantise(isa, q, to) * shape.scale() * LOG2_E + head.wrong;
         }
         let (mut largest, mut sums) = ([f32::NEG_INFINITY; QUERIES], [0.0; QUERIES]);
         let mut factors = [0.0; QUERIES];
-        let mut block = Sums::ZERO;
         for (tile, first) in (0..head.n_keys).step_by(KEYS).enumerate() {
             let keys = (head.n_keys - first).min(KEYS);
-            for col in (0..keys).step_by(NR) {
-                let panel = &head.keys[(first + col) * across..][..across * NR];
-                let scales = head.key_scales[first + col..].first_chunk().expect("whole panels");
-                let offsets = head.key_offsets[first + col..].first_chunk().expect("whole panels");
-                for row in (0..n_rows).step_by(D::MR) {
-                    let rows = (n_rows - row).min(D::MR);
-                    // SAFETY: queries have rows for whole blocks.
-                    unsafe {
-                        let left = queries[row * stride..].as_ptr();
-                        dots.block(left, stride, rows, panel.as_ptr(), across, &mut block);
-                    }
-                    let (row_scales, to) =
-                        (&row_scales[row..][..rows], &mut scores[row * PITCH + col..]);
-                    scale(isa, &block, row_scales, scales, offsets, to);
-                }
+            let panels = head.keys[first * across..].chunks_exact(across * NR);
+            let panels = panels.take(keys.div_ceil(NR));
+            // SAFETY: there are rows of queries for whole blocks.
+            unsafe {
+                product(dots, queries, query, n_rows, panels, across, |sums, rows, col| {
+                    let columns = Columns {
+                        scales: &head.key_scales[first + col..][..NR],
+                        offsets: &head.key_offsets[first + col..][..NR],
+                        bias: &[0.0; NR],
+                    };
+                    let to = &mut scores[rows.start * PITCH + col..];
+                    finish(isa, sums, &row_scales[rows], columns, to, PITCH);
+                });
             }
-            let quads = keys.div_ceil(4).next_multiple_of(STEP);
+            let [quads, _] = layout(keys);
             for row in 0..n_rows {
                 let scores = &mut scores[row * PITCH..][..4 * quads];
                 scores[keys..].fill(f32::NEG_INFINITY);
-                let to = &mut weights[row * WEIGHTS_PITCH..][..quads];
+                let to = &mut weights[row * weight..][..quads];
                 let (highest, sum) = weigh(isa, scores, head.thresholds, to);
                 let before = largest[row];
                 largest[row] = if before > highest { before } else { highest };
@@ -294,19 +285,15 @@ unsafe fn attend_block<D: Dots>(
                 sums[row] += factors[row] * sum;
             }
             let panels = head.values[tile * WEIGHTS * columns..].chunks_exact(WEIGHTS * NR);
-            for (panel, col) in panels.zip((0..width).step_by(NR)) {
-                let scales = head.value_scales[tile * columns + col..].first_chunk();
-                let scales = scales.expect("whole panels");
-                for row in (0..n_rows).step_by(D::MR) {
-                    let rows = (n_rows - row).min(D::MR);
-                    // SAFETY: weights have rows for whole blocks.
-                    unsafe {
-                        let left = weights[row * WEIGHTS_PITCH..].as_ptr();
-                        dots.block(left, WEIGHTS_PITCH, rows, panel.as_ptr(), quads, &mut block);
-                    }
-                    let to = &mut mixed[row * columns + col..];
-                    accumulate(isa, &block, &factors[row..][..rows], scales, to, columns);
-                }
+            let panels = panels.take(columns / NR);
+            // SAFETY: there are rows of weights for whole blocks.
+            unsafe {
+                product(dots, weights, weight, n_rows, panels, quads, |sums, rows, col| {
+                    let scales = head.value_scales[tile * columns + col..].first_chunk();
+                    let scales = scales.expect("whole panels");
+                    let to = &mut mixed[rows.start * columns + col..];
+                    accumulate(isa, sums, &factors[rows], scales, to, columns);
+                });
             }
         }
         for row in 0..n_rows {
@@ -321,20 +308,30 @@ unsafe fn attend_block<D: Dots>(
     });
 }
 
-for_each_isa! {
-    /// Writes scores, [`PITCH`] apart, from sums of products of queries and keys.
-    fn scale(
-        sums: &Sums,
-        row_scales: &[f32],
-        scales: &[f32; NR],
-        offsets: &[i32; NR],
-        scores: &mut [f32],
-    ) {
-        for ((sums, row_scale), to) in sums.0.iter().zip(row_scales).zip(scores.chunks_mut(PITCH)) {
-            let to: &mut [f32; NR] = to.first_chunk_mut().expect("whole panels");
-            for col in 0..NR {
-                to[col] = (sums[col] - offsets[col]) as f32 * (row_scale * scales[col]);
+/// Calls `f` with the sums of each block of the product of `n_rows` rows, `stride` words apart, and panels; with its rows and
+/// its first column, too.
+///
+/// # Safety
+/// `left` must have rows for whole blocks, each panel at least `quads`.
+unsafe fn product<'a, D: Dots>(
+    dots: D,
+    left: &[u32],
+    stride: usize,
+    n_rows: usize,
+    panels: impl Iterator<Item = &'a [u32]>,
+    quads: usize,
+    mut f: impl FnMut(&Sums, Range<usize>, usize),
+) {
+    let mut sums = Sums::ZERO;
+    for (idx, panel) in panels.enumerate() {
+        for row in (0..n_rows).step_by(D::MR) {
+            let rows = row..(row + D::MR).min(n_rows);
+            // SAFETY: as the caller promises.
+            unsafe {
+                let left = left[row * stride..].as_ptr();
+                dots.block(left, stride, rows.len(), panel.as_ptr(), quads, &mut sums);
             }
+            f(&sums, rows, idx * NR);
         }
     }
 }
@@ -393,8 +390,8 @@ for_each_isa! {
     fn accumulate(sums: &Sums, rows: &[f32], scales: &[f32; NR], to: &mut [f32], stride: usize) {
         for ((sums, row_scale), to) in sums.0.iter().zip(rows).zip(to.chunks_mut(stride)) {
             let to: &mut [f32; NR] = to.first_chunk_mut().expect("whole panels");
-            for col in 0..NR {
-                to[col] += sums[col] as f32 * (row_scale * scales[col]);
+            for ((to, sum), scale) in to.iter_mut().zip(sums).zip(scales) {
+                *to += *sum as f32 * (row_scale * scale);
             }
         }
     }

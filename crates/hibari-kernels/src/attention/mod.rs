@@ -1,5 +1,5 @@
-//! Scaled dot-product attention over heads stored side by side, forward and backward, with products of f32 or of bf16, forward also of
-//! 8-bit integers.
+//! Scaled dot-product attention over heads stored side by side, forward and backward, with products of f32 or of bf16, and
+//! forward of 8-bit integers.
 //!
 //! Of the scores only those of a block of queries exist at a time, in the second-level cache; the backward pass computes
 //! them again from the logarithm of each query's sum. Heads are independent, and every sum within a head runs in one fixed

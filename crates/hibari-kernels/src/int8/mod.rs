@@ -29,7 +29,7 @@ pub(crate) const NR: usize = 32;
 /// Most rows of a block.
 const MR_MAX: usize = 32;
 /// Quads (four values along the contracted axis, in one word) that a row is completed to.
-pub(crate) const STEP: usize = 16;
+const STEP: usize = 16;
 /// Most rows of a task: whole blocks on every instruction set.
 const ROWS: usize = 96;
 /// Tasks of one product, or a multiple: threads end together.
@@ -144,7 +144,7 @@ impl std::fmt::Debug for Int8Weight {
 }
 
 /// Quads of a row of `k` values, and words from one row of activations to the next: an odd number of cache lines.
-fn layout(k: usize) -> [usize; 2] {
+pub(crate) fn layout(k: usize) -> [usize; 2] {
     let quads = k.div_ceil(4).next_multiple_of(STEP);
     [quads, if (quads / STEP).is_multiple_of(2) { quads + STEP } else { quads }]
 }
@@ -279,6 +279,8 @@ impl Int8Weight {
                                 }
                                 let a = left.as_ptr().add(r0 * stride);
                                 dots.block(a, stride, count, words.as_ptr(), quads, &mut sums);
+                                let len = (count - 1) * n + cols;
+                                let to = std::slice::from_raw_parts_mut(to, len);
                                 finish(isa, &sums, &row_scales[r0..][..count], columns, to, n);
                             }
                         }
@@ -317,10 +319,10 @@ pub(crate) fn sum_columns<D: Dots>(dots: D, panels: &[u32], quads: usize, offset
 
 /// What a block's columns are scaled by and added to.
 #[derive(Clone, Copy)]
-struct Columns<'a> {
-    scales: &'a [f32],
-    offsets: &'a [i32],
-    bias: &'a [f32],
+pub(crate) struct Columns<'a> {
+    pub(crate) scales: &'a [f32],
+    pub(crate) offsets: &'a [i32],
+    pub(crate) bias: &'a [f32],
 }
 
 for_each_isa! {
@@ -343,7 +345,7 @@ for_each_isa! {
         // Zero where all values are finite.
         let wrong = folded(wrong, |a, b| a + b);
         if wrong.is_nan() || largest <= 0.0 {
-            to.fill(0x8080_8080);
+            to.fill(ZEROS);
             return wrong;
         }
         let inverse = LARGEST / largest;
@@ -370,16 +372,34 @@ for_each_isa! {
 }
 
 for_each_isa! {
-    /// Scales sums and writes them to rows `stride` apart, which must be writable for the columns.
-    fn finish(sums: &Sums, rows: &[f32], columns: Columns<'_>, to: *mut f32, stride: usize) {
+    /// Scales sums and writes them to rows of `to`, `stride` apart.
+    pub(crate) fn finish(
+        sums: &Sums,
+        rows: &[f32],
+        columns: Columns<'_>,
+        to: &mut [f32],
+        stride: usize,
+    ) {
         let Columns { scales, offsets, bias } = columns;
-        for (r, (sums, row_scale)) in sums.0.iter().zip(rows).enumerate() {
-            // SAFETY: writable by the caller's promise.
-            let to = unsafe { std::slice::from_raw_parts_mut(to.add(r * stride), scales.len()) };
-            let columns = scales.iter().zip(offsets).zip(bias);
-            for ((to, sum), ((scale, offset), bias)) in to.iter_mut().zip(sums).zip(columns) {
-                *to = (sum - offset) as f32 * (row_scale * scale) + bias;
-            }
+        // Of a known length the loop over columns is a few vectors.
+        if let (Some(scales), Some(offsets), Some(bias)) =
+            (scales.as_array::<NR>(), offsets.as_array::<NR>(), bias.as_array::<NR>())
+        {
+            finish_by(sums, rows, Columns { scales, offsets, bias }, to, stride);
+        } else {
+            finish_by(sums, rows, columns, to, stride);
+        }
+    }
+}
+
+#[inline(always)]
+fn finish_by(sums: &Sums, rows: &[f32], columns: Columns<'_>, to: &mut [f32], stride: usize) {
+    let Columns { scales, offsets, bias } = columns;
+    for ((sums, row_scale), to) in sums.0.iter().zip(rows).zip(to.chunks_mut(stride)) {
+        let columns = scales.iter().zip(offsets).zip(bias);
+        let values = to[..scales.len()].iter_mut().zip(sums);
+        for ((to, sum), ((scale, offset), bias)) in values.zip(columns) {
+            *to = (sum - offset) as f32 * (row_scale * scale) + bias;
         }
     }
 }
